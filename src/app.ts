@@ -1,0 +1,102 @@
+/** Wires everything: core, features, faces. It never listens, reads no environment, and can be made many times in one process. */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import type { Logger } from 'winston';
+import type { Config } from './config';
+import { openCredentials } from './core/credentials';
+import type { Core } from './core/dispatch';
+import { purgeFailures } from './core/lockout';
+import type { Method } from './core/method';
+import { createRegistry } from './core/registry';
+import { customerMethods } from './customers/methods';
+import type { Database } from './db/database';
+import { createAuthenticate, createIsInside } from './faces/http/authenticate';
+import { xmlrpcFace } from './faces/xmlrpc/face';
+import { createMetrics } from './system/metrics';
+import { systemMethods } from './system/methods';
+import { systemRoutes } from './system/routes';
+import { userMethods } from './users/methods';
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly db: Database;
+  readonly log: Logger;
+  readonly secret_key: Buffer;
+}
+
+const purgeEvery_ms = 60_000;
+
+/** All methods, in the order of the README. `core` is asked for only when a call comes. */
+export const allMethods = (core: () => Core): readonly Method[] => [
+  ...customerMethods,
+  ...userMethods,
+  ...systemMethods(core),
+];
+
+export async function createApp({ config, db, log, secret_key }: AppOptions): Promise<FastifyInstance> {
+  const metrics = createMetrics(db);
+  const core: Core = {
+    config,
+    db,
+    log,
+    credentials: openCredentials(secret_key),
+    registry: createRegistry(allMethods(() => core)),
+    observe: metrics.observe,
+  };
+  const app = createServer(config, log);
+  xmlrpcFace(app, core, createAuthenticate(core));
+  systemRoutes(app, core, metrics, createIsInside(core));
+
+  const purge = setInterval(() => {
+    purgeFailures(db).catch((error: unknown) =>
+      log.warn('Old login failures were not purged', { cause: String(error) }),
+    );
+  }, purgeEvery_ms).unref();
+  app.addHook('onClose', () => {
+    clearInterval(purge);
+  });
+  await app.ready();
+  return app;
+}
+
+/** Fastify with our limits and our words; the body is left to the faces as bytes. */
+function createServer(config: Config, log: Logger): FastifyInstance {
+  const common = {
+    bodyLimit: config.body_limit_bytes,
+    requestTimeout: config.call_timeout_ms,
+    // What is in flight is finished; connections that only wait are closed.
+    forceCloseConnections: 'idle' as const,
+    genReqId: () => randomUUID(),
+    http: { maxHeaderSize: config.headers_limit_bytes },
+    exposeHeadRoutes: false,
+  };
+  const tls = config.tls_cert !== undefined && config.tls_key !== undefined;
+  const app: FastifyInstance = tls
+    ? (fastify({ ...common, https: readTls(config) }) as unknown as FastifyInstance)
+    : fastify(common);
+
+  // No content type is checked: curl says that XML is a form.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+    done(null, body);
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
+  });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'There is nothing here' }));
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status < 500) return reply.code(status).send({ error: error.message });
+    log.error('Internal error', { request_id: request.id, stack: error.stack });
+    return reply.code(500).send({ error: `Internal error ${request.id}` });
+  });
+  return app;
+}
+
+const readTls = (config: Config) => ({
+  cert: readFileSync(config.tls_cert ?? ''),
+  key: readFileSync(config.tls_key ?? ''),
+  maxHeaderSize: config.headers_limit_bytes,
+});

@@ -1,0 +1,262 @@
+/**
+ * Every setting, once: its name in the environment, how its text is read, its default, what it
+ * means. The README's table is made from this one. A wrong value, and a TREELINE_ name that is
+ * unknown, stop the start with a sentence that names it: a misspelled limit must not be silence.
+ */
+import ipaddr from 'ipaddr.js';
+
+interface Setting<T> {
+  readonly name: string;
+  readonly read: (text: string) => T;
+  /** The text that stands in for an absent one; undefined: the setting may stay unset. */
+  readonly fallback?: string;
+  readonly meaning: string;
+  readonly secret?: true;
+}
+
+const setting = <T>(
+  name: string,
+  fallback: string,
+  read: (text: string) => T,
+  meaning: string,
+): Setting<T> => ({
+  name,
+  read,
+  fallback,
+  meaning,
+});
+
+const unset = <T>(
+  name: string,
+  read: (text: string) => T,
+  meaning: string,
+  secret?: 'secret',
+): Setting<T | undefined> => ({
+  name,
+  read,
+  meaning,
+  ...(secret && { secret: true }),
+});
+
+export const settings = {
+  host: setting('HOST', '127.0.0.1', asText, 'The address where it listens.'),
+  port: setting('PORT', '8080', whole(0, 65_535), 'The port where it listens; 0 takes a free one.'),
+  database_url: unset(
+    'DATABASE_URL',
+    asText,
+    'A PostgreSQL of yours (14 or later); unset: the embedded PostgreSQL in `DATA_DIR`.',
+    'secret',
+  ),
+  data_dir: setting('DATA_DIR', './data', asText, 'Where the embedded database and the secret key live.'),
+  secret_key: unset(
+    'SECRET_KEY',
+    asKey,
+    '32 bytes in base64: encrypts credentials at rest and signs nonces. Unset with the embedded database: made once and kept in `DATA_DIR`. Required with `DATABASE_URL`.',
+    'secret',
+  ),
+  root_api_password: unset(
+    'ROOT_API_PASSWORD',
+    asApiPassword,
+    "Root's API password, set at the first start; unset: random, printed once.",
+    'secret',
+  ),
+  root_web_password: unset(
+    'ROOT_WEB_PASSWORD',
+    asWebPassword,
+    "Root's web password, set at the first start; unset: random, printed once.",
+    'secret',
+  ),
+  trusted_hosts: setting(
+    'TRUSTED_HOSTS',
+    '',
+    asRanges,
+    'Addresses or CIDR ranges, separated by commas, whose calls run in trusted mode (no password).',
+  ),
+  trusted_proxies: setting(
+    'TRUSTED_PROXIES',
+    '',
+    asRanges,
+    'Proxies whose forwarded address is believed; empty: none.',
+  ),
+  tls_cert: unset('TLS_CERT', asText, 'PEM file of the certificate; with `TLS_KEY`: HTTPS.'),
+  tls_key: unset('TLS_KEY', asText, 'PEM file of the private key.'),
+  metrics_token: unset(
+    'METRICS_TOKEN',
+    asText,
+    'A bearer token that opens `/metrics` to other addresses than loopback and trusted hosts.',
+    'secret',
+  ),
+  log_level: setting(
+    'LOG_LEVEL',
+    'info',
+    among('error', 'warn', 'info', 'debug'),
+    'The least severe level that is logged.',
+  ),
+  digest: setting(
+    'TREELINE_DIGEST',
+    'MD5,SHA-256',
+    asAlgorithms,
+    'Digest algorithms offered, in this order.',
+  ),
+  balance_sign: setting(
+    'TREELINE_BALANCE_SIGN',
+    'natural',
+    among('natural', 'inverted'),
+    '`inverted`: getCustomerInfo answers minus the balance, as the switch does that this API comes from.',
+  ),
+  unknown_parameters: setting(
+    'TREELINE_UNKNOWN_PARAMETERS',
+    'refuse',
+    among('refuse', 'ignore'),
+    '`ignore`: unknown members are dropped and logged.',
+  ),
+  nonce_life_s: setting(
+    'TREELINE_NONCE_LIFE_S',
+    '60',
+    whole(1, 3_600),
+    'How long a Digest nonce lives, in seconds.',
+  ),
+  one_time_password_life_h: setting(
+    'TREELINE_ONE_TIME_PASSWORD_LIFE_H',
+    '24',
+    whole(1, 720),
+    'How long a one-time password lives, in hours.',
+  ),
+  body_limit_bytes: setting(
+    'TREELINE_BODY_LIMIT_BYTES',
+    '1048576',
+    whole(1_024, 1_073_741_824),
+    'The largest body of a request, also after inflation.',
+  ),
+  headers_limit_bytes: setting(
+    'TREELINE_HEADERS_LIMIT_BYTES',
+    '16384',
+    whole(4_096, 1_048_576),
+    'The largest headers of a request.',
+  ),
+  nesting_limit: setting('TREELINE_NESTING_LIMIT', '32', whole(4, 1_000), 'How deep values may be nested.'),
+  members_limit: setting(
+    'TREELINE_MEMBERS_LIMIT',
+    '1000',
+    whole(100, 100_000),
+    'How many members one struct or array may have.',
+  ),
+  call_timeout_ms: setting(
+    'TREELINE_CALL_TIMEOUT_MS',
+    '30000',
+    whole(100, 600_000),
+    'How long one call may take, in milliseconds.',
+  ),
+  pool_size: setting('TREELINE_POOL_SIZE', '16', whole(1, 1_000), 'Connections to PostgreSQL.'),
+  pool_wait_ms: setting(
+    'TREELINE_POOL_WAIT_MS',
+    '5000',
+    whole(100, 600_000),
+    'How long a call waits for a free connection before it answers 503, in milliseconds.',
+  ),
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type Config = { readonly [K in keyof typeof settings]: ReturnType<(typeof settings)[K]['read']> };
+
+/** A mistake in the settings; the text names the setting and what it must be. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads and checks the environment. Throws ConfigError; answers a frozen object. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const known = new Set<string>(Object.values(settings).map((entry) => entry.name));
+  const unknown = Object.keys(environment).find((name) => name.startsWith('TREELINE_') && !known.has(name));
+  if (unknown !== undefined)
+    throw new ConfigError(`${unknown} is not a setting of Treeline; see the README for those that are`);
+
+  const entries = Object.entries<Setting<unknown>>(settings).map(([key, entry]) => {
+    const given = environment[entry.name];
+    const text = given === undefined || given === '' ? entry.fallback : given;
+    if (text === undefined) return [key, undefined];
+    try {
+      return [key, entry.read(text)];
+    } catch (error) {
+      const rule = error instanceof Error ? error.message : String(error);
+      const shown = entry.secret ? '' : `, not "${text}"`;
+      throw new ConfigError(`${entry.name} must be ${rule}${shown}`);
+    }
+  });
+  return Object.freeze(checkTogether(Object.fromEntries(entries) as Config));
+}
+
+function checkTogether(config: Config): Config {
+  if (config.database_url !== undefined && config.secret_key === undefined) {
+    throw new ConfigError(
+      'SECRET_KEY must be set when DATABASE_URL is: 32 bytes in base64, the same on every server of this database',
+    );
+  }
+  if ((config.tls_cert === undefined) !== (config.tls_key === undefined)) {
+    throw new ConfigError('TLS_CERT and TLS_KEY must be set together');
+  }
+  return config;
+}
+
+/** An address range as ipaddr.js has it: the network and the length of its prefix. */
+export type AddressRange = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+function asText(text: string): string {
+  return text;
+}
+
+function whole(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
+      throw new Error(`a whole number from ${minimum} to ${maximum}`);
+    }
+    return value;
+  };
+}
+
+function among<const T extends readonly string[]>(...values: T): (text: string) => T[number] {
+  return (text) => {
+    if (!values.includes(text)) throw new Error(`one of ${values.join(', ')}`);
+    return text;
+  };
+}
+
+function asKey(text: string): Buffer {
+  const key = Buffer.from(text, 'base64');
+  if (key.length !== 32 || !/^[A-Za-z0-9+/]{43}=$/.test(text)) throw new Error('32 bytes in base64');
+  return key;
+}
+
+function asApiPassword(text: string): string {
+  if (!/^[\x20-\x7e]{8,128}$/.test(text)) throw new Error('8 to 128 printable ASCII characters');
+  return text;
+}
+
+function asWebPassword(text: string): string {
+  if (text.length < 8 || text.length > 128) throw new Error('8 to 128 characters');
+  return text;
+}
+
+function asAlgorithms(text: string): readonly ('MD5' | 'SHA-256')[] {
+  return text.split(',').map((part) => {
+    const name = part.trim().toUpperCase();
+    if (name !== 'MD5' && name !== 'SHA-256') throw new Error('a list of MD5 and SHA-256');
+    return name;
+  });
+}
+
+/** Reads addresses and CIDR ranges; IPv4-mapped IPv6 counts as the IPv4 that it is. */
+export function asRanges(text: string): readonly AddressRange[] {
+  const parts = text.split(',').map((part) => part.trim());
+  return parts.filter((part) => part !== '').map(asRange);
+}
+
+function asRange(text: string): AddressRange {
+  try {
+    if (text.includes('/')) return ipaddr.parseCIDR(text);
+    const address = ipaddr.process(text);
+    return [address, address.kind() === 'ipv4' ? 32 : 128];
+  } catch {
+    throw new Error('addresses or CIDR ranges, separated by commas');
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Who is calling: a login that proves its API password. How it is proved (Digest, Basic, headers)
+ * is the face's affair; what is kept, counted and refused is here, the same for every face.
+ */
+import { type Database, sql } from '../db/database';
+import { type Fault, forbidden } from '../faults';
+import { effectiveRights } from './actors';
+import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
+import { apiLockout, countFailure, failureCount, locked } from './lockout';
+import type { Caller } from './method';
+import { nameKey } from './names';
+import type { EffectiveRights } from './rights';
+
+/** `stale`: the password was right, but the proof must be given anew. */
+export type Proof = 'right' | 'wrong' | 'stale';
+
+const findLogin = sql(
+  'find_login',
+  `SELECT c.i_customer, c.path, u.web_login,
+     ${effectiveRights('c')} AS rights,
+     (SELECT array_agg(k.sealed_ha1) FROM api_credentials k
+       WHERE k.i_customer = c.i_customer AND (k.expires_at IS NULL OR k.expires_at > now())) AS sealed,
+     ${failureCount('$2', '$3')} AS failures
+   FROM (SELECT $1::text AS login_key) l
+   LEFT JOIN users u ON u.login_key = l.login_key AND u.is_default AND u.deleted_at IS NULL
+   LEFT JOIN customers c ON c.i_customer = u.i_customer AND c.deleted_at IS NULL`,
+);
+
+type LoginRow = { failures: number } & (
+  | {
+      i_customer: number;
+      path: number[];
+      web_login: string;
+      rights: EffectiveRights;
+      sealed: Buffer[] | null;
+    }
+  | { i_customer: null }
+);
+
+/** Proves against nothing, so that an unknown login costs what a known one does. */
+const nobodys: Ha1 = ha1Of('nobody', randomPassword());
+
+/**
+ * The caller that `login` is, if `prove` accepts one of its HA1s. Throws fault 429 when this
+ * address failed too often for this login, 403 when the caller may not use the API.
+ */
+export async function authenticateLogin(
+  db: Database,
+  credentials: Credentials,
+  address: string,
+  login: string,
+  prove: (ha1: Ha1) => Proof,
+): Promise<Caller | 'wrong' | 'stale'> {
+  const lockout = apiLockout(address, login);
+  const [row] = await db.query<LoginRow>(findLogin, [nameKey(login), lockout.scope, lockout.login_key]);
+  if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
+
+  const known = row.i_customer === null ? undefined : row;
+  const ha1s = known?.sealed?.map((sealed) => credentials.openHa1(sealed, known.i_customer)) ?? [nobodys];
+  const proofs = ha1s.map(prove);
+  if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
+    await countFailure(db, lockout);
+    return 'wrong';
+  }
+  if (!proofs.includes('right')) return 'stale';
+  const refusal = apiRefusal(known.rights);
+  if (refusal) throw refusal;
+  return { kind: 'login', address, login: known.web_login, actor: known };
+}
+
+function apiRefusal(rights: EffectiveRights): Fault | undefined {
+  if (rights.blocked) return forbidden('The customer is blocked');
+  if (!rights.api_access) return forbidden('API access is not enabled');
+  return undefined;
+}

@@ -1,0 +1,58 @@
+/**
+ * For whom a call runs, and whether that customer may make it. The rules of `i_wholesaler` stand
+ * here: in trusted mode it names the actor; from a caller with a password it may name the caller
+ * or a customer below, and any other id is answered as if it did not exist.
+ */
+import type { Queryable } from '../db/database';
+import { badParameter, forbidden, notFound } from '../faults';
+import { findActor, isWithin } from './actors';
+import type { Caller, Method } from './method';
+import { type Actor, demand, rootActor } from './rights';
+import { maxInteger } from './schema';
+import { Unreadable, type Value } from './values';
+
+/** What `i_wholesaler` said: an id, nothing, or a remark that is to be dropped. */
+export type Wholesaler = { readonly i_customer: number } | { readonly remark: string } | undefined;
+
+/** Reads the parameter; throws fault 400 for what is neither an id nor, from a password caller, a remark. */
+export function readWholesaler(caller: Caller, method: Method, value: Value | undefined): Wholesaler {
+  if (value === undefined || value === null) {
+    if (caller.kind === 'trusted' && method.trusted === 'required')
+      throw badParameter('i_wholesaler', 'is required');
+    return undefined;
+  }
+  if (typeof value === 'string' && caller.kind === 'login' && !/^\d+$/.test(value)) return { remark: value };
+  const id = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  if (typeof id !== 'number') {
+    throw badParameter(
+      'i_wholesaler',
+      `must be an integer${value instanceof Unreadable ? `, not "${value.text}"` : ''}`,
+    );
+  }
+  if (Math.abs(id) > maxInteger) throw badParameter('i_wholesaler', `must be at most ${maxInteger}`);
+  return { i_customer: id };
+}
+
+/** The customer that the call runs as, with the rights that it has now; throws 404 or 403. */
+export async function resolveActor(db: Queryable, caller: Caller, named: number | undefined): Promise<Actor> {
+  const actor = await findNamed(db, caller, named);
+  if (actor.rights.blocked) throw forbidden('The customer is blocked');
+  return actor;
+}
+
+async function findNamed(db: Queryable, caller: Caller, named: number | undefined): Promise<Actor> {
+  if (caller.kind === 'login') {
+    const actor = await findActor(db, named ?? caller.actor.i_customer);
+    if (!actor || !isWithin(caller.actor, actor.path)) throw notFound();
+    return actor;
+  }
+  if (named === undefined) return rootActor;
+  const actor = await findActor(db, named);
+  if (!actor) throw notFound();
+  return actor;
+}
+
+/** Throws fault 403 unless the actor effectively holds the right that the method declares. */
+export function authorize(actor: Actor, method: Method): void {
+  if (method.right !== 'none') demand(actor, method.right);
+}

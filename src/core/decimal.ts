@@ -1,0 +1,42 @@
+/**
+ * Money as exact decimals: strings of the form that `numeric(20,6)` holds. Only the wire knows
+ * doubles; here they are read as their shortest decimal of at most 15 significant digits, because
+ * a sender's 0.1 + 0.2 means 0.3 (contract.md, "Types a caller may send").
+ */
+import Big from 'big.js';
+import type { Money } from './schema';
+
+const places = 6;
+const maximum = new Big('99999999999999.999999');
+const decimalText = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?$/;
+
+/** A double as money; undefined when it is not finite. */
+export function moneyFromDouble(value: number): Money | undefined {
+  return Number.isFinite(value) ? moneyFromText(value.toPrecision(15)) : undefined;
+}
+
+/** A decimal text (exponent allowed) in plain notation, without needless zeros; undefined when it is none. */
+export function moneyFromText(text: string): Money | undefined {
+  return decimalText.test(text) ? plain(new Big(text.replace(/^\+/, ''))) : undefined;
+}
+
+/** What is wrong with an amount in words that complete "Parameter x …", or undefined. */
+export function moneyProblem(amount: Money): string | undefined {
+  const value = new Big(amount);
+  if (!value.round(places).eq(value)) return `must have at most ${places} decimal places`;
+  if (value.abs().gt(maximum)) return `must be between -${plain(maximum)} and ${plain(maximum)}`;
+  return undefined;
+}
+
+export const negate = (amount: Money): Money => plain(new Big(amount).neg());
+export const isPositive = (amount: Money): boolean => new Big(amount).gt(0);
+export const isNegative = (amount: Money): boolean => new Big(amount).lt(0);
+export const isZero = (amount: Money): boolean => new Big(amount).eq(0);
+export const minus = (left: Money, right: Money): Money => plain(new Big(left).minus(right));
+export const exceeds = (left: Money, right: Money): boolean => new Big(left).gt(right);
+
+/** Without exponent, without needless zeros, without a negative zero. */
+export const plain = (value: Big | Money): Money => {
+  const text = new Big(value).toFixed();
+  return text === '-0' ? '0' : text;
+};

@@ -1,0 +1,183 @@
+/**
+ * START HERE. The path of a call from its name and parameters to its result or fault, the same for
+ * every face: find the method, check the parameters, then, in one transaction, find the actor,
+ * check its right, run. A thrown fault rolls back, a returned fault commits, anything else that
+ * escapes is a bug of ours and answers nothing but the request id.
+ */
+import type { Logger } from 'winston';
+import type { Config } from '../config';
+import type { Database } from '../db/database';
+import { Fault } from '../faults';
+import { authorize, readWholesaler, resolveActor } from './authorize';
+import type { Credentials } from './credentials';
+import type { Caller, Method, ReadMethod, WriteMethod } from './method';
+import type { Params } from './parameters';
+import type { Registry } from './registry';
+import { type Actor, rootActor } from './rights';
+import type { Struct } from './values';
+
+/** What the whole server shares; made once by `app.ts`. */
+export interface Core {
+  readonly config: Config;
+  readonly db: Database;
+  readonly log: Logger;
+  readonly credentials: Credentials;
+  readonly registry: Registry;
+  /** Told of every call that ended, for the metrics. */
+  readonly observe: (ended: Ended) => void;
+}
+
+/** A call as a face hands it over. */
+export interface Request {
+  readonly request_id: string;
+  readonly method: string;
+  readonly members: Struct;
+  readonly caller: Caller;
+}
+
+export interface Ended {
+  readonly method: string;
+  readonly fault: number;
+  readonly duration_ms: number;
+}
+
+/** What a call came to, with its declaration, from which a face knows how to write the result. */
+export type Outcome = { readonly method: Method; readonly result: unknown } | Fault;
+
+/** The outcomes of many calls in one, in order; a face writes each as its protocol has it. */
+export class Outcomes {
+  constructor(readonly list: readonly Outcome[]) {}
+}
+
+export async function dispatch(core: Core, request: Request): Promise<Outcome> {
+  const started = clock_ms();
+  const trace: Trace = {};
+  let outcome: Outcome;
+  try {
+    outcome = await run(core, request, trace);
+  } catch (error) {
+    outcome = error instanceof Fault ? error : bug(core, request, error);
+  }
+  report(core, request, trace, outcome, clock_ms() - started);
+  return outcome;
+}
+
+/** What becomes known on the way, for the log line. */
+interface Trace {
+  method?: Method;
+  actor?: Actor;
+}
+
+async function run(core: Core, request: Request, trace: Trace): Promise<Outcome> {
+  const registered = core.registry.get(request.method);
+  if (!registered) throw new Fault('no_such_method', `There is no method ${request.method.slice(0, 64)}`);
+  const { method, check } = registered;
+  trace.method = method;
+
+  const members = new Map(request.members);
+  const wholesalerValue = members.get('i_wholesaler');
+  if (method.trusted !== 'never') members.delete('i_wholesaler');
+  const params = check(members, core.config.unknown_parameters, (name) => {
+    core.log.warn('An unknown parameter was ignored', { request_id: request.request_id, parameter: name });
+  });
+  const wholesaler =
+    method.trusted === 'never' ? undefined : readWholesaler(request.caller, method, wholesalerValue);
+  if (wholesaler && 'remark' in wholesaler) {
+    core.log.info('An i_wholesaler that is no number was dropped', { request_id: request.request_id });
+  }
+  const named = wholesaler && 'i_customer' in wholesaler ? wholesaler.i_customer : undefined;
+
+  const outcome =
+    method.access === 'write'
+      ? await runWrite(core, request, trace, method, params, named)
+      : await runRead(core, request, trace, method, params, named);
+  return outcome instanceof Fault ? outcome : { method, result: outcome };
+}
+
+/** One transaction around the right and the change, so that what was checked is what is changed. */
+async function runWrite(
+  core: Core,
+  request: Request,
+  trace: Trace,
+  method: WriteMethod,
+  params: Params,
+  named: number | undefined,
+) {
+  const prepared = await method.prepare?.(params);
+  return core.db.transaction(async (db) => {
+    const actor = (trace.actor = await resolveActor(db, request.caller, named));
+    authorize(actor, method);
+    return method.run({ ...callOf(core, request, actor), db }, params, prepared);
+  });
+}
+
+async function runRead(
+  core: Core,
+  request: Request,
+  trace: Trace,
+  method: ReadMethod,
+  params: Params,
+  named: number | undefined,
+) {
+  const actor = (trace.actor = await readingActor(core, request, method, named));
+  authorize(actor, method);
+  return method.run({ ...callOf(core, request, actor), db: core.db }, params);
+}
+
+/** A caller that acts for itself was found a moment ago, when it proved its password: reading need not ask again. */
+async function readingActor(
+  core: Core,
+  { caller }: Request,
+  method: ReadMethod,
+  named: number | undefined,
+): Promise<Actor> {
+  if (caller.kind === 'login' && (named === undefined || named === caller.actor.i_customer))
+    return caller.actor;
+  if (method.trusted === 'never') return rootActor;
+  return resolveActor(core.db, caller, named);
+}
+
+const callOf = (core: Core, request: Request, actor: Actor) => ({
+  request_id: request.request_id,
+  caller: request.caller,
+  actor,
+  log: core.log,
+  config: core.config,
+  credentials: core.credentials,
+  now: new Date(),
+});
+
+function bug(core: Core, request: Request, error: unknown): Fault {
+  core.log.error('Internal error', {
+    request_id: request.request_id,
+    method: request.method,
+    stack: error instanceof Error ? error.stack : String(error),
+  });
+  return new Fault('internal', `Internal error ${request.request_id}`);
+}
+
+/** One line a call: who called what, for whom, how it ended, how long it took. */
+function report(core: Core, request: Request, trace: Trace, outcome: Outcome, duration_ms: number): void {
+  // A name that no method has is not repeated: metrics by it would grow without bound.
+  const method = trace.method?.name ?? 'unknown';
+  const fault = outcome instanceof Fault ? outcome.number : 0;
+  core.observe({ method, fault, duration_ms });
+  if (outcome instanceof Fault && outcome.kind === 'unavailable') {
+    core.log.warn('Database unavailable', { request_id: request.request_id, cause: causeOf(outcome) });
+  }
+  if (!core.log.isInfoEnabled()) return;
+  const { caller } = request;
+  core.log.info('call', {
+    request_id: request.request_id,
+    method,
+    caller: caller.kind === 'login' ? caller.login : 'trusted',
+    address: caller.address,
+    actor: trace.actor?.i_customer,
+    fault,
+    ms: Math.round(duration_ms * 10) / 10,
+  });
+}
+
+const causeOf = (fault: Fault): string => (fault.cause instanceof Error ? fault.cause.message : 'unknown');
+
+const clock_ms = (): number => performance.now();

@@ -1,0 +1,69 @@
+/**
+ * The checks that JSON Schema has no keyword for, each once: given a text, what is wrong with it in
+ * words that complete "Parameter x …", or undefined. ajv calls them by their names as formats.
+ */
+import { RE2JS } from 're2js';
+import dictionaries from '../../fixtures/dictionaries.json';
+import { isNegative, isPositive, moneyFromText, moneyProblem } from './decimal';
+
+type Problem = (value: string) => string | undefined;
+
+/** PostgreSQL stores no NUL, XML carries no other controls, and half a surrogate pair is no character. */
+const unstorable = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\p{Surrogate}/u;
+// Includes the separators that some programs read as the end of a line.
+const control = /[\p{Cc}\u2028\u2029]/u;
+const hostLabel = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+const hostName = new RegExp(`^(?=.{1,253}$)${hostLabel}(\\.${hostLabel})*$`, 'i');
+const address = new RegExp(`^[^\\s@,;:<>()"\\\\]{1,64}@(?=.{1,253}$)${hostLabel}(\\.${hostLabel})*$`, 'iu');
+const namedAddress = /^[^<>"\\]*<([^<>]*)>$|^"[^"\\]*" *<([^<>]*)>$/u;
+
+const currencies = new Set(dictionaries.currencies.map((entry) => entry.currency));
+
+const text: Problem = (value) => (unstorable.test(value) ? 'must not contain control characters' : undefined);
+
+const line: Problem = (value) =>
+  text(value) ?? (control.test(value) ? 'must not contain control characters or line breaks' : undefined);
+
+const isAddress = (value: string): boolean => {
+  const named = namedAddress.exec(value);
+  return address.test(named ? (named[1] ?? named[2] ?? '') : value);
+};
+
+const money: Problem = (value) =>
+  moneyFromText(value) === undefined ? 'must be a number' : moneyProblem(value);
+
+export const formats = {
+  text,
+  line,
+  name: (value) => (/\S/u.test(value) ? line(value) : 'must not be blank'),
+  login: (value) => {
+    if (!/\S/u.test(value)) return 'must not be blank';
+    return /[:"']/.test(value) ? 'must not contain a colon or a quote' : line(value);
+  },
+  'printable-ascii': (value) => (/^[\x20-\x7e]*$/.test(value) ? undefined : 'must be printable ASCII'),
+  address: (value) => line(value) ?? (isAddress(value) ? undefined : 'must be an e-mail address'),
+  'address-list': (value) =>
+    line(value) ??
+    (value.split(',').every((part) => isAddress(part.trim()))
+      ? undefined
+      : 'must be e-mail addresses, separated by commas'),
+  'host-name': (value) => (hostName.test(value) ? undefined : 'must be a host name'),
+  currency: (value) => (currencies.has(value) ? undefined : 'must be a currency code of ISO 4217'),
+  'regular-expression': (value) => {
+    if (text(value) !== undefined) return text(value);
+    try {
+      // RE2 takes no expression that could backtrack without bound, so none is stored either.
+      RE2JS.compile(value);
+      return undefined;
+    } catch {
+      return 'must be a regular expression (RE2: no look-around, no back-references)';
+    }
+  },
+  'like-pattern': (value) =>
+    /(^|[^\\])(\\\\)*\\$/.test(value) ? 'must not end with a single backslash' : text(value),
+  money,
+  'money-not-negative': (value) => money(value) ?? (isNegative(value) ? 'must be at least 0' : undefined),
+  'money-positive': (value) => money(value) ?? (isPositive(value) ? undefined : 'must be more than 0'),
+} as const satisfies Record<string, Problem>;
+
+export type FormatName = keyof typeof formats;

@@ -1,0 +1,85 @@
+/**
+ * What a method is. Glossary, for the whole of the code:
+ *
+ * caller      who proved themselves: a login with its password, a trusted host, an operator at the command line
+ * actor       the customer that the call runs as: the caller's own, or one below it (`i_wholesaler`)
+ * wholesaler  the API's word for a customer as owner of others; `i_wholesaler` of a customer is the one directly above it
+ * reach       the customers below the actor, at any depth; what is outside does not exist for it
+ * right       a bit of a customer's masks; effective only where everybody above has it too
+ * fault       an answer that says no; thrown it rolls the call back, returned it commits
+ */
+import type { Logger } from 'winston';
+import type { Config } from '../config';
+import type { Database, Transaction } from '../db/database';
+import type { Fault, FaultName } from '../faults';
+import type { Credentials } from './credentials';
+import type { Actor, Right } from './rights';
+import type { Static, TObject, TSchema } from './schema';
+
+/** Who proved themselves, before anything was said about the call. */
+export type Caller =
+  | { readonly kind: 'login'; readonly address: string; readonly login: string; readonly actor: Actor }
+  | { readonly kind: 'trusted'; readonly address: string };
+
+/** One call on its way: everything that a service may know beside its parameters. */
+export interface Call<Db = Transaction> {
+  readonly request_id: string;
+  readonly caller: Caller;
+  readonly actor: Actor;
+  readonly db: Db;
+  readonly log: Logger;
+  readonly config: Config;
+  readonly credentials: Credentials;
+  /** The moment of the call; services never ask the clock. */
+  readonly now: Date;
+}
+
+interface Declaration<P extends TObject, R extends TSchema> {
+  readonly name: string;
+  /** One sentence for help, README and OpenAPI. */
+  readonly summary: string;
+  /** The right that the actor must effectively hold; there is no default, so none can be forgotten. */
+  readonly right: Right | 'none';
+  /**
+   * Whether `i_wholesaler` must name the actor in trusted mode (`required`), may do so (`optional`,
+   * else root acts), or is no parameter at all (`never`).
+   */
+  readonly trusted: 'required' | 'optional' | 'never';
+  /** The members of the one struct that the call takes; `i_wholesaler` is added to them. */
+  readonly params: P;
+  /** Names, in order, under which positional parameters are taken; only system.* has them. */
+  readonly positional?: readonly string[];
+  readonly result: R;
+  /** The faults that this call adds to those of every call (protocol, parameters, rights). */
+  readonly faults: readonly FaultName[];
+}
+
+/** A call that changes something: it runs in one transaction, opened and ended by `core/dispatch.ts`. */
+export interface WriteMethod<
+  P extends TObject = TObject,
+  R extends TSchema = TSchema,
+  X = unknown,
+> extends Declaration<P, R> {
+  readonly access: 'write';
+  /** Slow work that must not hold a connection, such as hashing a password; runs before the transaction. */
+  readonly prepare?: (params: Static<P>) => Promise<X>;
+  readonly run: (call: Call, params: Static<P>, prepared: X) => Promise<Static<R> | Fault>;
+}
+
+/** A call that only reads, or that opens its transactions itself because it hashes between them. */
+export interface ReadMethod<P extends TObject = TObject, R extends TSchema = TSchema> extends Declaration<
+  P,
+  R
+> {
+  readonly access: 'read';
+  readonly run: (call: Call<Database>, params: Static<P>) => Promise<Static<R> | Fault>;
+}
+
+export type Method = WriteMethod | ReadMethod;
+
+/** Checks a declaration's types against its `run`; the registry keeps all methods under one type. */
+export function defineMethod<P extends TObject, R extends TSchema, X = undefined>(
+  method: WriteMethod<P, R, X> | ReadMethod<P, R>,
+): Method {
+  return method as unknown as Method;
+}

@@ -1,0 +1,9 @@
+/**
+ * Names and logins are one where they differ only by case or by Unicode form: the key that the
+ * unique indexes hold is made here and nowhere else. It is made by us and not by the database,
+ * whose lower() depends on the locale that it was created with.
+ */
+export function nameKey(name: string): string {
+  // Up and down again, because ß and SS, or the three sigmas, meet only in capitals.
+  return name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
+}

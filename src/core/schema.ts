@@ -1,0 +1,151 @@
+/**
+ * The vocabulary in which parameters and results are declared. A declaration is one TypeBox schema
+ * that carries everything its readers need: ajv checks it, TypeScript infers from it, the faces
+ * take the type tag from `wire`, help and README take the description, the log hides `secret`.
+ */
+import {
+  Type,
+  type Static,
+  type TArray,
+  type TObject,
+  type TOptional,
+  type TProperties,
+  type TSchema,
+  type TUnsafe,
+} from '@sinclair/typebox';
+import type { FormatName } from './formats';
+
+/** How a value stands on the wire and is read from it; contract.md, "Types a caller may send". */
+export type Wire = 'integer' | 'double' | 'money' | 'flag' | 'bit' | 'text' | 'struct' | 'list' | 'any';
+
+/** Keywords of ours, beside those of JSON Schema; ajv knows them as vocabulary. */
+export const ownKeywords = ['wire', 'secret', 'digits', 'otherwise', 'exactlyOne'] as const;
+
+/** Amounts of money: a decimal string with at most six places, such as `50.12`; never a float. */
+export type Money = string;
+
+interface TextOptions {
+  readonly minLength?: number;
+  /** A check of `core/formats.ts`. */
+  readonly format?: FormatName;
+  /** Never logged, never answered. */
+  readonly secret?: true;
+  /** May be all digits, so a number is accepted for it. */
+  readonly digits?: true;
+}
+
+export const maxInteger = 2_147_483_647;
+
+/** An integer of 32 bits. */
+export function integer(description: string, range: { minimum?: number; maximum?: number } = {}) {
+  return Type.Integer({
+    minimum: -maxInteger - 1,
+    maximum: maxInteger,
+    ...range,
+    description,
+    wire: 'integer',
+  });
+}
+
+/** An id; one that cannot exist, such as 0, is answered like one that does not. */
+export const id = (description: string) => integer(description);
+
+/** An id in whose place old callers send a name: a text of other than digits is taken as that parameter. */
+export const idOr = (otherwise: string, description: string) => ({ ...id(description), otherwise });
+
+/** A finite floating-point number. */
+export function double(description: string, range: { minimum?: number; maximum?: number } = {}) {
+  return Type.Number({ ...range, description, wire: 'double' });
+}
+
+/** An amount of money, a double on the wire, exact inside. `format` says the range. */
+export function money(
+  description: string,
+  format: 'money' | 'money-not-negative' | 'money-positive' = 'money',
+) {
+  return Type.Unsafe<Money>({ type: 'string', format, description, wire: 'money' });
+}
+
+/** true or false, a boolean on the wire. */
+export const flag = (description: string) => Type.Boolean({ description, wire: 'flag' });
+
+/** 0 or 1, an int on the wire; accepted like a flag. */
+export const bit = (description: string) =>
+  Type.Unsafe<0 | 1>({ type: 'integer', minimum: 0, maximum: 1, description, wire: 'bit' });
+
+/** A text of at most `maxLength` characters (code points). */
+export function text(maxLength: number, description: string, options: TextOptions = {}) {
+  return Type.String({ format: 'text', ...options, maxLength, description, wire: 'text' });
+}
+
+/** The one text that it may be; `result` of every call is `OK`. */
+export const literal = <T extends string>(value: T, description: string) =>
+  Type.Unsafe<T>({ type: 'string', enum: [value], description, wire: 'text' });
+
+/** The `result` of every call of the customer API. */
+export const ok = literal('OK', 'OK.');
+
+/** One of the listed texts. */
+export const oneOf = <const T extends readonly string[]>(values: T, description: string) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: values, description, wire: 'text' });
+
+/** Any value; only the system.* calls answer such. */
+export const any = (description: string) => Type.Unknown({ description, wire: 'any' });
+
+/** The value may be nil. */
+export function nullable<T extends TSchema>(schema: T): TUnsafe<Static<T> | null> {
+  return Type.Unsafe<Static<T> | null>({ ...schema, nullable: true });
+}
+
+/** The member may be absent. */
+export const optional = <T extends TSchema>(schema: T): TOptional<T> => Type.Optional(schema) as TOptional<T>;
+
+/** A struct of the declared members and no others. */
+export function struct<T extends TProperties>(
+  properties: T,
+  options: { description?: string; exactlyOne?: readonly string[]; minProperties?: number } = {},
+): TObject<T> {
+  return Type.Object(properties, {
+    description: 'A struct.',
+    ...options,
+    additionalProperties: false,
+    wire: 'struct',
+  });
+}
+
+export function list<T extends TSchema>(items: T, description: string): TArray<T> {
+  return Type.Array(items, { description, wire: 'list' });
+}
+
+/** A list that may be produced piece by piece, so that a long one never stands whole in memory. */
+export type Batches<T> = AsyncIterable<readonly T[]>;
+export const streamed = <T extends TSchema>(items: T, description: string) =>
+  Type.Unsafe<readonly Static<T>[] | Batches<Static<T>>>({ type: 'array', items, description, wire: 'list' });
+
+/** The parts of a declared schema that its readers look at. */
+export interface Declared {
+  readonly wire: Wire;
+  readonly description: string;
+  readonly nullable?: boolean;
+  readonly secret?: boolean;
+  readonly digits?: boolean;
+  readonly otherwise?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly format?: string;
+  readonly enum?: readonly string[];
+  readonly items?: TSchema;
+  readonly properties?: TProperties;
+}
+
+/** Reads a schema as one of ours; a schema made elsewhere is a mistake in a declaration. */
+export function declared(schema: TSchema): Declared {
+  if (typeof schema['wire'] !== 'string' || typeof schema.description !== 'string') {
+    throw new Error('A schema was not declared with the vocabulary of core/schema.ts');
+  }
+  return schema as unknown as Declared;
+}
+
+export type { Static, TObject, TProperties, TSchema };

@@ -1,0 +1,125 @@
+/** The customer calls, as `contract.md` has them: the table of contents of this folder. */
+import { defineMethod } from '../core/method';
+import {
+  bit,
+  flag,
+  id,
+  idOr,
+  integer,
+  money,
+  nullable,
+  ok,
+  optional,
+  streamed,
+  struct,
+  text,
+} from '../core/schema';
+import { createParams, readableSchemas, updateParams } from './fields';
+import { listCustomers } from './list';
+import {
+  createCustomer,
+  deleteCustomer,
+  getCustomerInfo,
+  hashGivenPassword,
+  updateCustomer,
+} from './service';
+
+const customerInfo = struct({
+  i_customer: id('Its id.'),
+  i_wholesaler: nullable(id('The customer directly above it; nil for root.')),
+  base_currency: text(3, 'The currency of its balance: that of its tariff.'),
+  blocked: flag('Whether it is blocked itself.'),
+  ...readableSchemas,
+});
+
+const listItem = struct({
+  i_customer: id('Its id.'),
+  name: text(64, 'Its name.'),
+  web_login: text(64, 'Its login.'),
+  description: nullable(text(1024, 'Its description.')),
+  balance: money('Its balance.'),
+  credit_limit: money('Its credit limit.'),
+  base_currency: text(3, 'The currency of both.'),
+});
+
+export const customerMethods = [
+  defineMethod({
+    name: 'createCustomer',
+    summary: 'Creates a customer directly below the actor.',
+    access: 'write',
+    right: 'customers_mgmt:add',
+    trusted: 'required',
+    params: createParams,
+    result: struct({ result: ok, i_customer: id('The id of the new customer.') }),
+    faults: ['wrong_reference', 'conflict', 'short_of_money'],
+    prepare: hashGivenPassword,
+    run: createCustomer,
+  }),
+  defineMethod({
+    name: 'getCustomerInfo',
+    summary: 'Answers every attribute of the actor or of a customer below it, passwords aside.',
+    access: 'read',
+    right: 'none',
+    trusted: 'required',
+    params: struct(
+      {
+        i_customer: optional(idOr('name', 'The customer; a string of other than digits is a name.')),
+        name: optional(
+          text(64, "The customer's name, in the place of i_customer.", { format: 'name', digits: true }),
+        ),
+      },
+      { exactlyOne: ['i_customer', 'name'] },
+    ),
+    result: struct({ result: ok, customer: customerInfo }),
+    faults: ['not_found'],
+    run: getCustomerInfo,
+  }),
+  defineMethod({
+    name: 'updateCustomer',
+    summary: 'Changes a customer below the actor: absent leaves an attribute alone, nil clears it.',
+    access: 'write',
+    right: 'customers_mgmt:edit',
+    trusted: 'required',
+    params: updateParams,
+    result: struct({ result: ok }),
+    faults: ['not_found', 'wrong_reference', 'conflict', 'short_of_money'],
+    prepare: hashGivenPassword,
+    run: updateCustomer,
+  }),
+  defineMethod({
+    name: 'deleteCustomer',
+    summary: 'Deletes a customer below the actor that has no sub-customers; its books stay.',
+    access: 'write',
+    right: 'customers_mgmt:delete',
+    trusted: 'required',
+    params: struct({ i_customer: id('The customer to delete.') }),
+    result: struct({ result: ok }),
+    faults: ['not_found', 'conflict'],
+    run: deleteCustomer,
+  }),
+  defineMethod({
+    name: 'listCustomers',
+    summary: 'Lists the direct sub-customers of the actor in order of i_customer.',
+    access: 'read',
+    right: 'none',
+    trusted: 'required',
+    params: struct({
+      offset: optional(integer('Skip so many; for long lists `after` is the faster way.', { minimum: 0 })),
+      limit: optional(integer('Answer at most so many; absent: all.', { minimum: 0 })),
+      after: optional(id('Only those with a greater i_customer: the last one seen.')),
+      name_pattern: optional(
+        text(256, 'Only names like this, whatever their case: % stands for any text, _ for one character.', {
+          format: 'like-pattern',
+        }),
+      ),
+      with_total: optional(bit('1: answer `total` too.')),
+    }),
+    result: struct({
+      result: ok,
+      customers: streamed(listItem, 'The customers.'),
+      total: optional(integer('How many there are, whatever offset, limit and after.')),
+    }),
+    faults: [],
+    run: listCustomers,
+  }),
+];

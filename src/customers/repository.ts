@@ -1,0 +1,318 @@
+/** The statements on customers. They know columns and locks; the rules are in `service.ts`. */
+import { nameKey } from '../core/names';
+import type { Actor } from '../core/rights';
+import type { Money } from '../core/schema';
+import { type Queryable, type Transaction, sql } from '../db/database';
+import { customerColumns, dictionaryReferences, moneyColumns } from './fields';
+
+/** A wholesaler as the customers below it see it, with its row locked. */
+export interface Wholesaler {
+  readonly i_customer: number;
+  readonly path: readonly number[];
+  readonly base_currency: string;
+  readonly max_depth: number | null;
+  /** How many levels still fit below it, by the strictest limit above; null: any number. */
+  readonly levels_left: number | null;
+}
+
+/**
+ * How strongly a wholesaler's row is held. `exists`: it cannot be deleted. `currency`: nor can
+ * its tariff change. `money`: nor can anybody else move its money or top up its sub-customers.
+ */
+export type WholesalerLock = 'exists' | 'currency' | 'money';
+
+const lockClauses = { exists: 'FOR KEY SHARE', currency: 'FOR SHARE', money: 'FOR NO KEY UPDATE' } as const;
+
+const lockWholesalerStatements = Object.fromEntries(
+  Object.entries(lockClauses).map(([lock, clause]) => [
+    lock,
+    sql(
+      `lock_wholesaler_${lock}`,
+      `SELECT w.i_customer, w.path, w.base_currency, w.max_depth,
+         (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
+          FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left
+       FROM customers w WHERE w.i_customer = $1 AND w.deleted_at IS NULL ${clause} OF w`,
+    ),
+  ]),
+) as Record<WholesalerLock, ReturnType<typeof sql>>;
+
+export async function lockWholesaler(
+  db: Transaction,
+  i_customer: number,
+  lock: WholesalerLock,
+): Promise<Wholesaler | undefined> {
+  const [row] = await db.query<Wholesaler>(lockWholesalerStatements[lock], [i_customer]);
+  return row;
+}
+
+/** What a change needs to know of the customer that it changes. */
+export interface Target {
+  readonly i_customer: number;
+  readonly i_wholesaler: number;
+  readonly web_login: string;
+  readonly balance: Money;
+  readonly i_tariff: number | null;
+  readonly base_currency: string;
+  readonly i_password_policy: number | null;
+  readonly api_access: number;
+  readonly has_api_password: boolean;
+}
+
+const targetColumns = `
+  c.i_customer, c.i_wholesaler, u.web_login, c.balance::text AS balance, c.i_tariff, c.base_currency,
+  c.i_password_policy, c.api_access,
+  EXISTS (SELECT FROM api_credentials k WHERE k.i_customer = c.i_customer) AS has_api_password`;
+
+/** Below the actor and not the actor itself: nobody changes itself. */
+const targetStatement = (name: string, clause: string) =>
+  sql(
+    name,
+    `SELECT ${targetColumns} FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
+     WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause}`,
+  );
+const findTargetStatement = targetStatement('find_target', '');
+const lockTargetStatement = targetStatement('lock_target', 'FOR NO KEY UPDATE OF c');
+const lockDoomedStatement = targetStatement('lock_doomed', 'FOR UPDATE OF c');
+
+const one =
+  (statement: ReturnType<typeof sql>) =>
+  async (db: Transaction, actor: Actor, i_customer: number): Promise<Target | undefined> => {
+    const [row] = await db.query<Target>(statement, [i_customer, actor.i_customer]);
+    return row;
+  };
+
+export const findTarget = one(findTargetStatement);
+/** Holds the row against every other change. */
+export const lockTarget = one(lockTargetStatement);
+/** Holds the row against deletion and against new sub-customers too. */
+export const lockDoomed = one(lockDoomedStatement);
+
+/** What the references of a new or changed customer came to. */
+export interface References {
+  /** Attributes that refer to what does not exist, in the order of the definition. */
+  readonly wrong: readonly string[];
+  /** The currency of the tariff, if its wholesaler owns it. */
+  readonly tariff_currency: string | null;
+  readonly policy: { readonly min_length: number; readonly needs_mixed: boolean };
+}
+
+const checkReferencesStatement = sql(
+  'check_references',
+  `SELECT
+     array_remove(ARRAY[${dictionaryReferences
+       .map(([attribute, table, column, type], index) => {
+         const value = `$${index + 6}::${type}`;
+         return `CASE WHEN ${value} IS NOT NULL
+           AND NOT EXISTS (SELECT FROM ${table} d WHERE d.${column} = ${value}) THEN '${attribute}' END`;
+       })
+       .join(', ')},
+       CASE WHEN $4::int IS NOT NULL AND NOT EXISTS (SELECT FROM customers c
+         WHERE c.i_customer = $4 AND $3 = ANY(c.path) AND c.deleted_at IS NULL) THEN 'i_commission_agent' END], NULL)
+       AS wrong,
+     (SELECT t.currency FROM tariffs t WHERE t.i_tariff = $1 AND t.i_customer = $2) AS tariff_currency,
+     (SELECT json_build_object('min_length', p.min_length, 'needs_mixed', p.needs_mixed)
+      FROM password_policies p WHERE p.i_password_policy = coalesce($5::int, 1)) AS policy`,
+);
+
+/** Looks up all references at once; absent ones are right. `policy`: the policy that a new password must satisfy. */
+export async function checkReferences(
+  db: Transaction,
+  actor: Actor,
+  i_wholesaler: number,
+  params: Readonly<Record<string, unknown>>,
+  i_password_policy: number | null,
+): Promise<References> {
+  const [row] = await db.query<References>(checkReferencesStatement, [
+    params['i_tariff'] ?? null,
+    i_wholesaler,
+    actor.i_customer,
+    params['i_commission_agent'] ?? null,
+    i_password_policy,
+    ...dictionaryReferences.map(([attribute]) => params[attribute] ?? null),
+  ]);
+  if (!row) throw new Error('A statement without FROM answered no row');
+  return row;
+}
+
+/** The balance is not among them: it is moved by the books. */
+const insertedColumns = customerColumns.filter((name) => name !== 'balance');
+
+const insertCustomerStatement = sql(
+  'insert_customer',
+  `WITH made AS (SELECT nextval(pg_get_serial_sequence('customers', 'i_customer'))::int AS i_customer),
+   customer AS (
+     INSERT INTO customers (i_customer, i_wholesaler, path, base_currency, name_key, ${insertedColumns.join(', ')})
+     SELECT i_customer, $1, $2::int[] || i_customer, $3, $4, ${insertedColumns.map((_, index) => `$${index + 8}`).join(', ')}
+     FROM made),
+   logins AS (
+     INSERT INTO users (i_customer, web_login, login_key, password_hash, is_default, is_recovery)
+     SELECT i_customer, $5, $6, $7, true, false FROM made
+     UNION ALL SELECT i_customer, login, login, NULL, false, true FROM made, (SELECT gen_random_uuid()::text AS login) r)
+   SELECT i_customer FROM made`,
+);
+
+export interface NewCustomer {
+  readonly wholesaler: Wholesaler;
+  readonly base_currency: string;
+  readonly web_login: string;
+  readonly password_hash: string | null;
+  /** A value for every column of `customerColumns`. */
+  readonly columns: Readonly<Record<string, unknown>>;
+}
+
+/** Makes the customer with its default user and its recovery user in one statement; answers its id. */
+export async function insertCustomer(db: Transaction, made: NewCustomer): Promise<number> {
+  const [row] = await db.query<{ i_customer: number }>(insertCustomerStatement, [
+    made.wholesaler.i_customer,
+    made.wholesaler.path,
+    made.base_currency,
+    nameKey(String(made.columns['name'])),
+    made.web_login,
+    nameKey(made.web_login),
+    made.password_hash,
+    ...insertedColumns.map((name) => made.columns[name]),
+  ]);
+  if (!row) throw new Error('An insert answered no row');
+  return row.i_customer;
+}
+
+const removeApiPasswordStatement = sql(
+  'remove_api_password',
+  'DELETE FROM api_credentials WHERE i_customer = $1',
+);
+const insertApiPasswordStatement = sql(
+  'insert_api_password',
+  `INSERT INTO api_credentials (i_customer, sealed_ha1) VALUES ($1, $2)`,
+);
+
+/** Replaces the API password, or removes it. */
+export async function setApiPassword(
+  db: Transaction,
+  i_customer: number,
+  sealed_ha1: Buffer | null,
+): Promise<void> {
+  await db.query(removeApiPasswordStatement, [i_customer]);
+  if (sealed_ha1) await db.query(insertApiPasswordStatement, [i_customer, sealed_ha1]);
+}
+
+/** Writes the given columns and no others. An update without columns still marks the customer as changed. */
+export async function updateCustomerColumns(
+  db: Transaction,
+  i_customer: number,
+  columns: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const names = Object.keys(columns);
+  const text = `UPDATE customers SET ${['updated_at = now()', ...names.map((name, index) => `${name} = $${index + 2}`)].join(', ')}
+    WHERE i_customer = $1`;
+  await db.query({ text }, [i_customer, ...names.map((name) => columns[name])]);
+}
+
+const updateDefaultUserStatement = sql(
+  'update_default_user',
+  `UPDATE users SET updated_at = now(), web_login = coalesce($2, web_login), login_key = coalesce($3, login_key),
+     password_hash = coalesce($4, password_hash)
+   WHERE i_customer = $1 AND is_default`,
+);
+
+/** Sets the login, the password's hash, or both; null leaves it alone. */
+export async function updateDefaultUser(
+  db: Transaction,
+  i_customer: number,
+  web_login: string | null,
+  password_hash: string | null,
+): Promise<void> {
+  const login_key = web_login === null ? null : nameKey(web_login);
+  await db.query(updateDefaultUserStatement, [i_customer, web_login, login_key, password_hash]);
+}
+
+const hasSubCustomersStatement = sql(
+  'has_sub_customers',
+  `SELECT EXISTS (SELECT FROM customers c WHERE c.i_wholesaler = $1 AND c.deleted_at IS NULL) AS found`,
+);
+
+export async function hasSubCustomers(db: Transaction, i_customer: number): Promise<boolean> {
+  const [row] = await db.query<{ found: boolean }>(hasSubCustomersStatement, [i_customer]);
+  return row?.found ?? false;
+}
+
+/** The row stays for the books; everything that others could want, or that refers to others, is let go. */
+const deleteStatement = sql(
+  'delete_customer',
+  `WITH gone AS (
+     UPDATE customers SET deleted_at = now(), updated_at = now(), i_tariff = NULL, i_routing_group = NULL,
+       i_commission_agent = NULL WHERE i_customer = $1),
+   logins AS (
+     UPDATE users SET deleted_at = now(), updated_at = now(), password_hash = NULL, one_time_hash = NULL
+     WHERE i_customer = $1 AND deleted_at IS NULL),
+   api AS (DELETE FROM api_credentials WHERE i_customer = $1),
+   owned AS (DELETE FROM tariffs WHERE i_customer = $1)
+   UPDATE customers SET i_commission_agent = NULL, updated_at = now()
+   WHERE i_commission_agent = $1 AND i_customer <> $1`,
+);
+
+export async function markDeleted(db: Transaction, i_customer: number): Promise<void> {
+  await db.query(deleteStatement, [i_customer]);
+}
+
+const inheritorsStatement = sql(
+  'inheritors',
+  `WITH RECURSIVE inheritors AS (
+     SELECT $1::int AS i_customer
+     UNION ALL
+     SELECT c.i_customer FROM customers c JOIN inheritors i ON c.i_wholesaler = i.i_customer
+     WHERE c.i_tariff IS NULL AND c.deleted_at IS NULL)
+   UPDATE customers c SET base_currency = $2 FROM inheritors i WHERE c.i_customer = i.i_customer
+   RETURNING c.i_customer`,
+);
+
+/** Gives a customer and all who are billed by its tariff another currency; answers who they are. */
+export async function changeCurrency(
+  db: Transaction,
+  i_customer: number,
+  currency: string,
+): Promise<readonly number[]> {
+  const rows = await db.query<{ i_customer: number }>(inheritorsStatement, [i_customer, currency]);
+  return rows.map((row) => row.i_customer);
+}
+
+const infoColumns = [
+  'c.i_customer',
+  'c.i_wholesaler',
+  'c.base_currency',
+  'c.blocked',
+  'u.web_login',
+  // As text, because JSON would make a float of it.
+  ...customerColumns.map((name) => (moneyColumns.has(name) ? `c.${name}::text` : `c.${name}`)),
+];
+
+const infoStatement = (name: string, condition: string) =>
+  sql(
+    name,
+    `SELECT row_to_json(t) AS customer FROM (
+       SELECT ${infoColumns.join(', ')} FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
+       WHERE ${condition} AND $2 = ANY(c.path) AND c.deleted_at IS NULL) t`,
+  );
+const infoByIdStatement = infoStatement('info_by_id', 'c.i_customer = $1');
+const infoByNameStatement = infoStatement('info_by_name', 'c.name_key = $1');
+
+/** The attributes whose names matter here; the others are in `fields.ts`. */
+export interface CustomerInfo {
+  readonly i_customer: number;
+  readonly i_wholesaler: number | null;
+  readonly base_currency: string;
+  readonly blocked: boolean;
+  readonly balance: Money;
+}
+
+/** The actor or a customer below it, by id or by name. */
+export async function findInfo(
+  db: Queryable,
+  actor: Actor,
+  key: number | string,
+): Promise<CustomerInfo | undefined> {
+  const [row] =
+    typeof key === 'number'
+      ? await db.query<{ customer: CustomerInfo }>(infoByIdStatement, [key, actor.i_customer])
+      : await db.query<{ customer: CustomerInfo }>(infoByNameStatement, [nameKey(key), actor.i_customer]);
+  return row?.customer;
+}

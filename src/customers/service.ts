@@ -1,0 +1,291 @@
+/**
+ * The rules of the customer calls. Each function runs inside the call's transaction and checks in
+ * the order that the contract gives: target, grant and depth, reference, conflict, money.
+ */
+import { findActor } from '../core/actors';
+import { hashPassword, ha1Of } from '../core/credentials';
+import { isPositive, isZero, minus, negate } from '../core/decimal';
+import { formats } from '../core/formats';
+import type { Call } from '../core/method';
+import { nameKey } from '../core/names';
+import { demandGrantable } from '../core/rights';
+import type { Money } from '../core/schema';
+import type { Database } from '../db/database';
+import { badParameter, conflict, forbidden, notFound, wrongReference } from '../faults';
+import { hasEntries, post } from '../money/books';
+import { demandCommitment } from '../money/overcommit';
+import { type CreateParams, type UpdateParams, customerColumns, fallbacks } from './fields';
+import * as repository from './repository';
+import type { References, Target, Wholesaler } from './repository';
+
+/** Hashing takes 10 ms and must not hold a connection. */
+export async function hashGivenPassword(params: { web_password?: string }): Promise<string | undefined> {
+  return params.web_password === undefined ? undefined : hashPassword(params.web_password);
+}
+
+/** Creates a customer directly below the actor. */
+export async function createCustomer(call: Call, params: CreateParams, password_hash: string | undefined) {
+  const { actor, db } = call;
+  const web_login = params.web_login ?? params.name;
+  demandLoginFromName(params);
+  const balance = params.balance ?? '0';
+
+  const wholesaler = await repository.lockWholesaler(
+    db,
+    actor.i_customer,
+    lockFor(params, isPositive(balance)),
+  );
+  if (!wholesaler) throw notFound();
+  demandGrants(call, params, { api_access: 0, has_api_password: false });
+  demandFits(wholesaler);
+  const max_depth = grantedDepth(wholesaler, params.max_depth);
+
+  const references = await repository.checkReferences(
+    db,
+    actor,
+    wholesaler.i_customer,
+    params,
+    params.i_password_policy ?? null,
+  );
+  demandReferences(params, references);
+  if (params.web_password !== undefined) demandPolicy(params.web_password, references);
+
+  const i_customer = await repository.insertCustomer(db, {
+    wholesaler,
+    base_currency: references.tariff_currency ?? wholesaler.base_currency,
+    web_login,
+    password_hash: password_hash ?? null,
+    columns: { ...fallbacks, ...params, max_depth },
+  });
+  if (typeof params.api_password === 'string')
+    await storeApiPassword(call, i_customer, web_login, params.api_password);
+  if (!isZero(balance)) {
+    await post(db, { kind: 'opening', i_customer, amount: balance, request_id: call.request_id });
+    if (isPositive(balance)) await demandCommitment(db, wholesaler.i_customer, balance);
+  }
+  return { result: 'OK' as const, i_customer };
+}
+
+/** Changes what is given; what is absent stays as it is. */
+export async function updateCustomer(call: Call, params: UpdateParams, password_hash: string | undefined) {
+  const { actor, db } = call;
+  const { i_customer } = params;
+  const found = await repository.findTarget(db, actor, i_customer);
+  if (!found) throw notFound();
+  // The wholesaler's row first, then the customer's: always downwards, so that two never wait for each other.
+  const wholesaler = await repository.lockWholesaler(
+    db,
+    found.i_wholesaler,
+    lockFor(params, params.balance !== undefined),
+  );
+  const target = await repository.lockTarget(db, actor, i_customer);
+  if (!wholesaler || !target) throw notFound();
+
+  const newLogin =
+    params.web_login !== undefined && params.web_login !== target.web_login ? params.web_login : undefined;
+  if (newLogin !== undefined && target.has_api_password && params.api_password === undefined) {
+    throw badParameter(
+      'api_password',
+      'is required, because it is kept together with the web_login that changes',
+    );
+  }
+  await demandUpdateGrants(call, params, target, wholesaler);
+  const policy = params.i_password_policy === undefined ? target.i_password_policy : params.i_password_policy;
+  const references = await repository.checkReferences(db, actor, wholesaler.i_customer, params, policy);
+  demandReferences(params, references);
+  if (params.i_commission_agent === i_customer) throw wrongReference('i_commission_agent');
+  if (params.web_password !== undefined) demandPolicy(params.web_password, references);
+
+  await writeColumns(call, params);
+  await writeLogin(call, i_customer, newLogin, password_hash);
+  if (params.api_password !== undefined) {
+    await storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password);
+  }
+  await changeTariff(call, params, target, references.tariff_currency ?? wholesaler.base_currency);
+  if (params.balance !== undefined) await adjustBalance(call, target, params.balance);
+  return { result: 'OK' as const };
+}
+
+/** Deletes a customer that nobody stands below; what was left of its money is closed by an entry. */
+export async function deleteCustomer(call: Call, { i_customer }: { i_customer: number }) {
+  const target = await repository.lockDoomed(call.db, call.actor, i_customer);
+  if (!target) throw notFound();
+  if (await repository.hasSubCustomers(call.db, i_customer))
+    throw conflict('The customer still has sub-customers');
+  if (!isZero(target.balance)) {
+    await post(call.db, {
+      kind: 'closing',
+      i_customer,
+      amount: negate(target.balance),
+      request_id: call.request_id,
+    });
+  }
+  await repository.markDeleted(call.db, i_customer);
+  return { result: 'OK' as const };
+}
+
+/** The actor itself or a customer below it. */
+export async function getCustomerInfo(call: Call<Database>, params: { i_customer?: number; name?: string }) {
+  const customer = await repository.findInfo(call.db, call.actor, params.i_customer ?? params.name ?? '');
+  if (!customer) throw notFound();
+  const inverted = call.config.balance_sign === 'inverted';
+  return {
+    result: 'OK' as const,
+    customer: inverted ? { ...customer, balance: negate(customer.balance) } : customer,
+  };
+}
+
+type Grants = Partial<Pick<CreateParams, 'i_tariff' | 'api_access' | 'api_password'>>;
+
+/** How the wholesaler's row must be held for this change. */
+function lockFor(params: Grants, moneyRises: boolean): repository.WholesalerLock {
+  if (moneyRises) return 'money';
+  return params.i_tariff === null ? 'currency' : 'exists';
+}
+
+/** Without a `web_login` the name becomes the login, so it must be fit for one. */
+function demandLoginFromName(params: CreateParams): void {
+  if (params.web_login !== undefined) return;
+  const problem = formats.login(params.name);
+  if (problem !== undefined)
+    throw badParameter('web_login', `is required, because a login ${problem}, and the name does not fit`);
+}
+
+/** What only some may set: rights by those who hold them, API access by those with api_mgmt, the own tariff by those allowed to. */
+function demandGrants(
+  call: Call,
+  params: Grants,
+  current: Pick<Target, 'api_access' | 'has_api_password'>,
+): void {
+  const { rights } = call.actor;
+  demandGrantable(rights, params);
+  const changesAccess = params.api_access !== undefined && params.api_access !== current.api_access;
+  const changesPassword =
+    typeof params.api_password === 'string' || (params.api_password === null && current.has_api_password);
+  if ((changesAccess || changesPassword) && !rights.api_mgmt) {
+    throw forbidden(
+      `Parameter ${changesAccess ? 'api_access' : 'api_password'} can be set only by those with api_mgmt`,
+    );
+  }
+  if (params.i_tariff === null && !rights.use_own_tariff) {
+    throw forbidden(
+      'Parameter i_tariff cannot be nil: the right to use the own tariff (use_own_tariff) is missing',
+    );
+  }
+}
+
+/** As for a new customer, and nothing that the wholesaler between the actor and the target lacks. */
+async function demandUpdateGrants(
+  call: Call,
+  params: UpdateParams,
+  target: Target,
+  wholesaler: Wholesaler,
+): Promise<void> {
+  demandGrants(call, params.i_tariff === target.i_tariff ? { ...params, i_tariff: 0 } : params, target);
+  if (wholesaler.i_customer !== call.actor.i_customer) {
+    const between = await findActor(call.db, wholesaler.i_customer);
+    if (between) demandGrantable(between.rights, params);
+  }
+  if (params.max_depth !== undefined) grantedDepth(wholesaler, params.max_depth);
+}
+
+/** A new customer must fit under everybody above it. */
+function demandFits(wholesaler: Wholesaler): void {
+  if (wholesaler.levels_left !== null && wholesaler.levels_left < 1) {
+    throw forbidden('Too deep: max_depth of a customer above allows no further level');
+  }
+}
+
+/** At most one level less than the wholesaler has; absent, just that. */
+function grantedDepth(wholesaler: Wholesaler, max_depth: number | null | undefined): number | null {
+  const limit = wholesaler.max_depth === null ? null : wholesaler.max_depth - 1;
+  if (max_depth === undefined) return limit === null ? null : Math.max(limit, 0);
+  if (limit !== null && (max_depth === null || max_depth > limit)) {
+    throw forbidden(
+      `Parameter max_depth must be at most ${Math.max(limit, 0)}, one less than its wholesaler has`,
+    );
+  }
+  return max_depth;
+}
+
+/** Throws fault 401 for the first reference that is wrong. */
+function demandReferences(params: Partial<CreateParams>, references: References): void {
+  if (typeof params.i_tariff === 'number' && references.tariff_currency === null)
+    throw wrongReference('i_tariff');
+  const [wrong] = references.wrong;
+  if (wrong !== undefined) throw wrongReference(wrong);
+}
+
+function demandPolicy(password: string, { policy }: References): void {
+  const mixed = /\p{Ll}/u.test(password) && /\p{Lu}/u.test(password) && /\p{Nd}/u.test(password);
+  if (Array.from(password).length < policy.min_length || (policy.needs_mixed && !mixed)) {
+    const letters = policy.needs_mixed
+      ? ', among them a lower-case letter, an upper-case letter and a digit'
+      : '';
+    throw badParameter(
+      'web_password',
+      `must have at least ${policy.min_length} characters${letters} (password policy)`,
+    );
+  }
+}
+
+async function storeApiPassword(
+  call: Call,
+  i_customer: number,
+  web_login: string,
+  password: string | null,
+): Promise<void> {
+  const sealed = password === null ? null : call.credentials.sealHa1(ha1Of(web_login, password), i_customer);
+  await repository.setApiPassword(call.db, i_customer, sealed);
+}
+
+/** Writes the attributes that are plain columns; the balance is moved by the books. */
+async function writeColumns(call: Call, params: UpdateParams): Promise<void> {
+  const given: Record<string, unknown> = params;
+  const names = customerColumns.filter((name) => name in given && name !== 'balance');
+  const columns = Object.fromEntries(names.map((name) => [name, given[name]]));
+  const key = params.name === undefined ? {} : { name_key: nameKey(params.name) };
+  await repository.updateCustomerColumns(call.db, params.i_customer, { ...columns, ...key });
+}
+
+async function writeLogin(
+  call: Call,
+  i_customer: number,
+  web_login: string | undefined,
+  password_hash: string | undefined,
+) {
+  if (web_login === undefined && password_hash === undefined) return;
+  await repository.updateDefaultUser(call.db, i_customer, web_login ?? null, password_hash ?? null);
+}
+
+/** The currency follows the tariff, for everybody who is billed by it; those with entries in the books keep theirs. */
+async function changeTariff(
+  call: Call,
+  params: UpdateParams,
+  target: Target,
+  currency: string,
+): Promise<void> {
+  if (params.i_tariff === undefined || currency === target.base_currency) return;
+  const changed = await repository.changeCurrency(call.db, target.i_customer, currency);
+  if (await hasEntries(call.db, changed)) {
+    throw conflict(
+      `The tariff would change the currency from ${target.base_currency} to ${currency}, but there are entries in the books`,
+    );
+  }
+}
+
+/** Posts the difference between the balance that is and the one that is wanted. */
+async function adjustBalance(call: Call, target: Target, wanted: Money): Promise<void> {
+  const amount = minus(wanted, target.balance);
+  if (isZero(amount)) return;
+  await post(call.db, {
+    kind: 'adjustment',
+    i_customer: target.i_customer,
+    amount,
+    request_id: call.request_id,
+  });
+  if (isPositive(amount) && isPositive(wanted)) {
+    const risen = isPositive(target.balance) ? amount : wanted;
+    await demandCommitment(call.db, target.i_wholesaler, risen);
+  }
+}

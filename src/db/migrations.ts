@@ -1,0 +1,37 @@
+/**
+ * Brings a database to the schema of this version. Any number of servers may start at once: an
+ * advisory lock lets one migrate while the others wait, and everything is one transaction, so a
+ * server that is killed meanwhile leaves nothing behind, not even knex's own lock.
+ */
+import type { Knex } from 'knex';
+import * as customers from '../../migrations/001_customers';
+
+interface Migration {
+  up(knex: Knex): Promise<void>;
+  down(knex: Knex): Promise<void>;
+}
+
+/** In order. Names carry no extension, so that .ts in development and .js in production are the same. */
+const migrations: Readonly<Record<string, Migration>> = {
+  '001_customers': customers,
+};
+
+export const migrationSource: Knex.MigrationSource<string> = {
+  getMigrations: () => Promise.resolve(Object.keys(migrations)),
+  getMigrationName: (name) => name,
+  getMigration: (name) => Promise.resolve(migrations[name] as Migration),
+};
+
+/** An arbitrary number, the same for every server of every version. */
+const advisoryLock = 7_233_651;
+
+/** Migrates to the newest schema; answers the names of the migrations that ran. */
+export async function migrate(knex: Knex): Promise<readonly string[]> {
+  return knex.transaction(async (holder) => {
+    await holder.raw('SET LOCAL statement_timeout = 0');
+    await holder.raw('SET LOCAL idle_in_transaction_session_timeout = 0');
+    await holder.raw('SELECT pg_advisory_xact_lock(?)', [advisoryLock]);
+    const [, ran] = (await holder.migrate.latest({ migrationSource })) as [number, string[]];
+    return ran;
+  });
+}

@@ -1,0 +1,66 @@
+/**
+ * Where a request comes from. An address that a proxy forwarded is believed only from a proxy of
+ * ours; a request that carries one from elsewhere is from nowhere that could be trusted.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import ipaddr from 'ipaddr.js';
+import type { AddressRange } from '../../config';
+
+export interface Origin {
+  /** For logs and for counting failures. */
+  readonly address: string;
+  /** False if the request claims to be forwarded and the claim cannot be believed. */
+  readonly certain: boolean;
+  /** Over TLS, here or at a proxy of ours. */
+  readonly encrypted: boolean;
+}
+
+export const isLoopback = (origin: Origin): boolean =>
+  origin.certain && ipaddr.isValid(origin.address) && ipaddr.process(origin.address).range() === 'loopback';
+
+/** Whether the address lies in one of the ranges; IPv4-mapped IPv6 counts as IPv4. */
+export function isInRanges(address: string, ranges: readonly AddressRange[]): boolean {
+  if (ranges.length === 0 || !ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  return ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits));
+}
+
+export function originOf(request: IncomingMessage, proxies: readonly AddressRange[]): Origin {
+  const peer = plainAddress(request.socket.remoteAddress ?? '');
+  const encrypted = (request.socket as Partial<TLSSocket>).encrypted === true;
+  const forwarded = request.headers['forwarded'];
+  const forwardedFor = request.headers['x-forwarded-for'];
+  if (forwarded === undefined && forwardedFor === undefined)
+    return { address: peer, certain: true, encrypted };
+  // Two headers that may disagree are no better than none.
+  if (!isInRanges(peer, proxies) || (forwarded !== undefined && forwardedFor !== undefined)) {
+    return { address: peer, certain: false, encrypted };
+  }
+  const hops =
+    forwardedFor === undefined ? forwardedHops(forwarded ?? '') : [forwardedFor].flat().join(',').split(',');
+  const address = firstForeign(hops.map(plainAddress), proxies);
+  const behindTls = request.headers['x-forwarded-proto'] === 'https';
+  return { address: address ?? peer, certain: address !== undefined, encrypted: encrypted || behindTls };
+}
+
+/** The last hop that is no proxy of ours: everything before it may be made up. */
+function firstForeign(hops: readonly string[], proxies: readonly AddressRange[]): string | undefined {
+  const foreign = hops.findLast((hop) => !isInRanges(hop, proxies));
+  return foreign !== undefined && ipaddr.isValid(foreign) ? foreign : undefined;
+}
+
+/** The `for` of each element of a Forwarded header (RFC 7239). */
+function forwardedHops(header: string): string[] {
+  return header.split(',').map((element) => /(?:^|;)\s*for="?([^";]*)"?/i.exec(element)?.[1] ?? '');
+}
+
+/** Without brackets, port and zone, and as IPv4 where it is one. */
+function plainAddress(text: string): string {
+  const bare = text
+    .trim()
+    .replace(/^\[([^\]]*)\](:\d+)?$/, '$1')
+    .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
+    .replace(/%.*$/, '');
+  return ipaddr.isValid(bare) ? ipaddr.process(bare).toString() : bare;
+}

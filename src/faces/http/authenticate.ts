@@ -1,0 +1,110 @@
+/**
+ * The caller of an HTTP request: a trusted host, or a login that proves its API password by Digest
+ * or, where nobody can listen in, by Basic. A trusted host is not asked for a password at all.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { type Proof, authenticateLogin } from '../../core/authenticate';
+import { type Ha1, ha1Of, realm } from '../../core/credentials';
+import type { Core } from '../../core/dispatch';
+import type { Caller } from '../../core/method';
+import { createTrustedHosts } from '../../core/trusted-hosts';
+import { type Origin, isInRanges, isLoopback, originOf } from './address';
+import { type Digest, createDigest } from './digest';
+
+/** Ask again: the values of the WWW-Authenticate header, a line for each. */
+export class Challenge {
+  constructor(readonly lines: readonly string[]) {}
+}
+
+/** Throws fault 429, 403 or 503 as `core/authenticate.ts` does. */
+export type Authenticate = (request: IncomingMessage) => Promise<Caller | Challenge>;
+
+export function createAuthenticate(core: Core): Authenticate {
+  const { config, credentials } = core;
+  const digest = createDigest({
+    nonce_key: credentials.nonce_key,
+    algorithms: config.digest,
+    nonce_life_ms: config.nonce_life_s * 1_000,
+  });
+  const trustedHosts = createTrustedHosts(core.db);
+
+  const challenge = (origin: Origin, stale: boolean): Challenge => {
+    const basic = allowsBasic(origin) ? [`Basic realm="${realm}"`] : [];
+    return new Challenge([...digest.challenges(stale), ...basic]);
+  };
+
+  return async (request) => {
+    const origin = originOf(request, config.trusted_proxies);
+    const { address } = origin;
+    if (
+      origin.certain &&
+      (isInRanges(address, config.trusted_hosts) || isInRanges(address, await trustedHosts()))
+    ) {
+      return { kind: 'trusted', address };
+    }
+    const header = request.headers.authorization ?? '';
+    const claim =
+      readDigest(digest, header, request) ?? (allowsBasic(origin) ? readBasic(header) : undefined);
+    if (!claim) return challenge(origin, false);
+    const caller = await authenticateLogin(core.db, credentials, address, claim.login, claim.prove);
+    if (caller === 'wrong') return challenge(origin, false);
+    return caller === 'stale' || !claim.once() ? challenge(origin, true) : caller;
+  };
+}
+
+/** Whether a request comes from loopback or from a trusted host; without a database the table's hosts are outside. */
+export function createIsInside(core: Core): (request: IncomingMessage) => Promise<boolean> {
+  const trustedHosts = createTrustedHosts(core.db);
+  return async (request) => {
+    const origin = originOf(request, core.config.trusted_proxies);
+    if (isLoopback(origin)) return true;
+    if (!origin.certain) return false;
+    if (isInRanges(origin.address, core.config.trusted_hosts)) return true;
+    return isInRanges(origin.address, await trustedHosts().catch(() => []));
+  };
+}
+
+/** What a header claims, and how to tell whether it is so. */
+interface Claim {
+  readonly login: string;
+  readonly prove: (ha1: Ha1) => Proof;
+  /** False if the proof was used before. */
+  readonly once: () => boolean;
+}
+
+const allowsBasic = (origin: Origin): boolean => origin.encrypted || isLoopback(origin);
+
+function readDigest(digest: Digest, header: string, request: IncomingMessage): Claim | undefined {
+  const answer = digest.read(header);
+  if (!answer || !isSameUri(answer.uri, request.url ?? '')) return undefined;
+  const state = digest.nonceState(answer.nonce);
+  // Nobody can have proved anything with a nonce that we never gave out.
+  if (state === 'foreign') return undefined;
+  return {
+    login: answer.username,
+    prove: (ha1) => {
+      if (!digest.matches(answer, ha1, request.method ?? '')) return 'wrong';
+      return state === 'alive' ? 'right' : 'stale';
+    },
+    once: () => digest.takeCount(answer),
+  };
+}
+
+/** The same target, as a path or, as some proxies and old clients write it, with scheme and host. */
+function isSameUri(claimed: string, requested: string): boolean {
+  return claimed === requested || claimed.replace(/^https?:\/\/[^/]+/i, '') === requested;
+}
+
+function readBasic(header: string): Claim | undefined {
+  const encoded = /^basic\s+([A-Za-z0-9+/=]+)\s*$/i.exec(header)?.[1];
+  if (encoded === undefined) return undefined;
+  const [, login, password] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
+  if (login === undefined || password === undefined) return undefined;
+  const given = Buffer.from(ha1Of(login, password)['SHA-256']);
+  return {
+    login,
+    prove: (ha1) => (timingSafeEqual(given, Buffer.from(ha1['SHA-256'])) ? 'right' : 'wrong'),
+    once: () => true,
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * HTTP Digest (RFC 7616), the server's side. Nonces are signed, not stored: any server with the
+ * same SECRET_KEY can check one that another made. What was used of a nonce is remembered by the
+ * process that saw it, for as long as the nonce lives.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { type DigestAlgorithm, type Ha1, digestHash, realm } from '../../core/credentials';
+import { createReplayGuard } from './replay';
+
+export interface DigestAnswer {
+  readonly username: string;
+  readonly nonce: string;
+  readonly uri: string;
+  readonly response: string;
+  readonly cnonce: string;
+  readonly nc: string;
+  readonly algorithm: DigestAlgorithm;
+}
+
+export interface Digest {
+  /** One header line for each algorithm, in the configured order. */
+  challenges(stale: boolean): readonly string[];
+  /** What the header claims; undefined if it is no complete Digest answer of the kind that was asked for. */
+  read(header: string): DigestAnswer | undefined;
+  /** Whether the answer fits the HA1, whatever the age of its nonce. */
+  matches(answer: DigestAnswer, ha1: Ha1, http_method: string): boolean;
+  nonceState(nonce: string): 'alive' | 'expired' | 'foreign';
+  /** Takes the count of the nonce; false if this process saw it before. Only for answers that match. */
+  takeCount(answer: DigestAnswer): boolean;
+}
+
+interface Options {
+  readonly nonce_key: Buffer;
+  readonly algorithms: readonly DigestAlgorithm[];
+  readonly nonce_life_ms: number;
+}
+
+const stampBytes = 8;
+const saltBytes = 8;
+const signatureBytes = 16;
+
+export function createDigest({ nonce_key, algorithms, nonce_life_ms }: Options): Digest {
+  const replays = createReplayGuard(nonce_life_ms);
+  const sign = (payload: Buffer): Buffer =>
+    createHmac('sha256', nonce_key).update(payload).digest().subarray(0, signatureBytes);
+
+  const newNonce = (): string => {
+    const payload = Buffer.alloc(stampBytes + saltBytes);
+    payload.writeBigUInt64BE(BigInt(Date.now()));
+    randomBytes(saltBytes).copy(payload, stampBytes);
+    return Buffer.concat([payload, sign(payload)]).toString('base64url');
+  };
+
+  return {
+    challenges: (stale) => {
+      const nonce = newNonce();
+      return algorithms.map((algorithm) => {
+        // Old clients know MD5 by the absence of a name.
+        const name = algorithm === 'MD5' ? '' : `, algorithm=${algorithm}`;
+        return `Digest realm="${realm}", qop="auth", nonce="${nonce}"${name}${stale ? ', stale=true' : ''}`;
+      });
+    },
+    read: (header) => readAnswer(header, algorithms),
+    matches: (answer, ha1, http_method) => {
+      const ha2 = digestHash(answer.algorithm, `${http_method}:${answer.uri}`);
+      const { nonce, nc, cnonce } = answer;
+      const expected = digestHash(
+        answer.algorithm,
+        `${ha1[answer.algorithm]}:${nonce}:${nc}:${cnonce}:auth:${ha2}`,
+      );
+      return sameText(answer.response.toLowerCase(), expected);
+    },
+    nonceState: (nonce) => {
+      const bytes = Buffer.from(nonce, 'base64url');
+      if (bytes.length !== stampBytes + saltBytes + signatureBytes || bytes.toString('base64url') !== nonce)
+        return 'foreign';
+      const payload = bytes.subarray(0, stampBytes + saltBytes);
+      if (!timingSafeEqual(sign(payload), bytes.subarray(stampBytes + saltBytes))) return 'foreign';
+      // The clock of another server may be a little ahead; far ahead is no nonce of ours.
+      const age_ms = Date.now() - Number(payload.readBigUInt64BE());
+      return Math.abs(age_ms) <= nonce_life_ms ? 'alive' : 'expired';
+    },
+    takeCount: ({ nonce, nc, username }) => replays.take(`${nonce} ${username}`, Number.parseInt(nc, 16)),
+  };
+}
+
+function sameText(left: string, right: string): boolean {
+  const a = Buffer.from(left);
+  const b = Buffer.from(right);
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function readAnswer(header: string, algorithms: readonly DigestAlgorithm[]): DigestAnswer | undefined {
+  const fields = readFields(header);
+  const algorithm = (fields?.get('algorithm') ?? 'MD5').toUpperCase();
+  const known = algorithms.find((name) => name === algorithm);
+  if (!fields || !known || fields.get('qop')?.toLowerCase() !== 'auth' || fields.get('realm') !== realm)
+    return undefined;
+  const answer = {
+    username: fields.get('username') ?? '',
+    nonce: fields.get('nonce') ?? '',
+    uri: fields.get('uri') ?? '',
+    response: fields.get('response') ?? '',
+    cnonce: fields.get('cnonce') ?? '',
+    nc: fields.get('nc') ?? '',
+    algorithm: known,
+  };
+  const complete = Object.values(answer).every((value) => value !== '');
+  return complete && /^[0-9a-f]{8}$/i.test(answer.nc) ? answer : undefined;
+}
+
+const field = /[\s,]*([A-Za-z0-9_*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/y;
+
+/** `name=value` pairs, quoted or not; a name that comes twice makes the header unreadable. */
+function readFields(header: string): ReadonlyMap<string, string> | undefined {
+  const text = Buffer.from(header, 'latin1').toString('utf8');
+  const scheme = /^digest\s+/i.exec(text);
+  if (!scheme) return undefined;
+  const fields = new Map<string, string>();
+  field.lastIndex = scheme[0].length;
+  while (field.lastIndex < text.length) {
+    const rest = text.slice(field.lastIndex);
+    if (/^[\s,]*$/.test(rest)) return fields;
+    const match = field.exec(text);
+    const name = match?.[1]?.toLowerCase();
+    if (!match || name === undefined || fields.has(name)) return undefined;
+    fields.set(name, match[2]?.replace(/\\(.)/g, '$1') ?? match[3] ?? '');
+  }
+  return fields;
+}

@@ -1,0 +1,50 @@
+/**
+ * authCustomer: is this the password of this login? An unknown login and a wrong password are told
+ * apart neither by text nor by time; guessing is bounded by `core/lockout.ts` within the scope of
+ * the actor, so nobody locks a login outside of it. No connection is held while argon2 works.
+ */
+import { verifyPassword } from '../core/credentials';
+import { countFailure, refuseLocked, webLockout } from '../core/lockout';
+import type { Call } from '../core/method';
+import type { Database } from '../db/database';
+import { Fault, forbidden } from '../faults';
+import { type User, findUser, hasOneTimePassword, useOneTimePassword } from './repository';
+
+export async function authCustomer(call: Call<Database>, params: { username: string; password: string }) {
+  const { db, actor, now } = call;
+  const lockout = webLockout(actor.i_customer, params.username);
+  await refuseLocked(db, lockout);
+
+  const user = await findUser(db, actor, params.username);
+  const standing = await verifyPassword(user?.password_hash, params.password);
+  const one_time_hash = call.credentials.hashOneTimePassword(params.password);
+  const oneTime = !standing && user !== undefined && (await hasOneTimePassword(db, user, one_time_hash, now));
+
+  if (!user || !(standing || oneTime)) return refuse(call, params.username);
+  // Whoever guessed right while others closed the lock is told nothing.
+  await refuseLocked(db, lockout);
+  if (user.blocked) throw forbidden('The customer is blocked');
+  if (oneTime) return answerOneTime(call, user, one_time_hash, params.username);
+  return {
+    result: 'OK' as const,
+    i_customer: user.i_customer,
+    i_web_user: user.i_web_user,
+    i_access_level: user.i_access_level,
+  };
+}
+
+async function refuse(call: Call<Database>, username: string): Promise<never> {
+  await countFailure(call.db, webLockout(call.actor.i_customer, username));
+  throw forbidden('Wrong username or password');
+}
+
+/** It is used up although the answer is a fault; of twenty at once, one gets here first. */
+async function answerOneTime(
+  call: Call<Database>,
+  user: User,
+  hash: Buffer,
+  username: string,
+): Promise<Fault> {
+  if (!(await useOneTimePassword(call.db, user, hash, call.now))) return refuse(call, username);
+  return new Fault('one_time_password', 'Authenticated by a one-time password: set a new password now');
+}

@@ -1,0 +1,27 @@
+/** resetCustomerOneTimePassword: a way in for somebody who lost the password, once and for a limited time. */
+import { randomPassword } from '../core/credentials';
+import { forgiveFailures } from '../core/lockout';
+import type { Call } from '../core/method';
+import { demand } from '../core/rights';
+import { forbidden, notFound } from '../faults';
+import { findUser, setOneTimePassword } from './repository';
+
+export async function resetCustomerOneTimePassword(call: Call, { web_login }: { web_login: string }) {
+  const { actor, db } = call;
+  const user = await findUser(db, actor, web_login);
+  // The right comes before the target: without it, known and unknown logins of others look the same.
+  if (user?.i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
+  if (!user) throw notFound();
+  if (user.is_recovery) throw forbidden('The recovery user has no password');
+
+  const password = randomPassword();
+  const life_ms = call.config.one_time_password_life_h * 3_600_000;
+  await setOneTimePassword(
+    db,
+    user,
+    call.credentials.hashOneTimePassword(password),
+    new Date(call.now.getTime() + life_ms),
+  );
+  await forgiveFailures(db, web_login);
+  return { result: 'OK' as const, password };
+}
