@@ -72,9 +72,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     exposeHeadRoutes: false,
   };
   const tls = config.tls_cert !== undefined && config.tls_key !== undefined;
-  const app: FastifyInstance = tls
-    ? (fastify({ ...common, https: readTls(config) }) as unknown as FastifyInstance)
-    : fastify(common);
+  const app: FastifyInstance = tls ? fastify({ ...common, https: readTls(config) }) : fastify(common);
 
   // No content type is checked: curl says that XML is a form.
   app.removeAllContentTypeParsers();

@@ -14,13 +14,16 @@ const hideSecrets = format((info) => {
 });
 
 // A line break or an escape sequence inside a value must not look like a line of its own.
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const controls = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 
 const readable = format.printf(({ timestamp, level, message, ...rest }) => {
   const fields = Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`);
   return [String(timestamp), level.toUpperCase().padEnd(5), oneLine(String(message)), ...fields].join(' ');
 });
+
+const json = format.printf(({ timestamp, level, message, ...rest }) =>
+  JSON.stringify({ timestamp, level, message, ...rest }),
+);
 
 const shown = (value: unknown): string =>
   typeof value === 'string' ? oneLine(value) : JSON.stringify(value);
@@ -31,7 +34,7 @@ const oneLine = (text: string): string =>
 export function createLog(level: string, terminal: boolean, stream: NodeJS.WritableStream): Logger {
   return createLogger({
     level,
-    format: format.combine(hideSecrets(), format.timestamp(), terminal ? readable : format.json()),
+    format: format.combine(hideSecrets(), format.timestamp(), terminal ? readable : json),
     transports: [new transports.Stream({ stream })],
   });
 }

@@ -143,12 +143,13 @@ const insertCustomerStatement = sql(
    customer AS (
      INSERT INTO customers (i_customer, i_wholesaler, path, base_currency, name_key, ${insertedColumns.join(', ')})
      SELECT i_customer, $1, $2::int[] || i_customer, $3, $4, ${insertedColumns.map((_, index) => `$${index + 8}`).join(', ')}
-     FROM made),
+     FROM made RETURNING i_customer),
    logins AS (
+     -- From the customer and not from its id, so that a taken name is found before a taken login.
      INSERT INTO users (i_customer, web_login, login_key, password_hash, is_default, is_recovery)
-     SELECT i_customer, $5, $6, $7, true, false FROM made
-     UNION ALL SELECT i_customer, login, login, NULL, false, true FROM made, (SELECT gen_random_uuid()::text AS login) r)
-   SELECT i_customer FROM made`,
+     SELECT i_customer, $5, $6, $7, true, false FROM customer
+     UNION ALL SELECT i_customer, login, login, NULL, false, true FROM customer, (SELECT gen_random_uuid()::text AS login) r)
+   SELECT i_customer FROM customer`,
 );
 
 export interface NewCustomer {

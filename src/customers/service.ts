@@ -48,7 +48,7 @@ export async function createCustomer(call: Call, params: CreateParams, password_
     params.i_password_policy ?? null,
   );
   demandReferences(params, references);
-  if (params.web_password !== undefined) demandPolicy(params.web_password, references);
+  demandPolicy(params.web_password, references);
 
   const i_customer = await repository.insertCustomer(db, {
     wholesaler,

@@ -25,9 +25,9 @@ export interface ServerFiles {
   /** The folder with `bin`, `lib` and `share`. */
   readonly binaries: string;
   readonly cluster: string;
-  readonly socket_folder: string;
+  readonly socketFolder: string;
   /** The socket stands in a temporary folder, to be removed in the end. */
-  readonly socket_is_temporary: boolean;
+  readonly socketIsTemporary: boolean;
 }
 
 /** All that PostgreSQL sees of our environment, so that nobody's locale and no PG* variable matters. */
@@ -218,20 +218,20 @@ async function buildFolder(target: string, fill: (folder: string) => void | Prom
 function makeSocketFolder(
   home: string,
   user: ServerUser,
-): Pick<ServerFiles, 'socket_folder' | 'socket_is_temporary'> {
+): Pick<ServerFiles, 'socketFolder' | 'socketIsTemporary'> {
   const fits = (folder: string): boolean =>
     Buffer.byteLength(join(folder, `.s.PGSQL.${serverPort}`)) <= SOCKET_PATH_BYTES;
-  let socket_folder = join(home, 'socket');
-  const socket_is_temporary = !fits(socket_folder);
-  if (socket_is_temporary) {
+  let socketFolder = join(home, 'socket');
+  const socketIsTemporary = !fits(socketFolder);
+  if (socketIsTemporary) {
     const prefixes = [tmpdir(), '/tmp'].filter((folder) => canEnter(user, folder));
     const prefix = prefixes.map((folder) => join(folder, 'treeline-')).find((path) => fits(`${path}XXXXXX`));
     if (prefix === undefined) throw new Error(`There is no folder for the socket: ${tmpdir()} is too long.`);
-    socket_folder = fs.mkdtempSync(prefix);
+    socketFolder = fs.mkdtempSync(prefix);
   } else {
-    fs.mkdirSync(socket_folder, { recursive: true });
-    fs.chmodSync(socket_folder, 0o700);
+    fs.mkdirSync(socketFolder, { recursive: true });
+    fs.chmodSync(socketFolder, 0o700);
   }
-  giveTo(user, socket_folder);
-  return { socket_folder, socket_is_temporary };
+  giveTo(user, socketFolder);
+  return { socketFolder, socketIsTemporary };
 }

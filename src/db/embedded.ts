@@ -119,13 +119,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
   const release = claim(data_dir);
   let files: ServerFiles | undefined;
   const cleanUp = (): void => {
-    if (files?.socket_is_temporary) fs.rmSync(files.socket_folder, { recursive: true, force: true });
+    if (files?.socketIsTemporary) fs.rmSync(files.socketFolder, { recursive: true, force: true });
     release();
   };
   try {
     files = await prepareFiles(data_dir, settings, tell);
     const command = serverCommand(files, settings);
-    const connection = connectionTo(files.socket_folder, serverPort);
+    const connection = connectionTo(files.socketFolder, serverPort);
     const launch = launcher(files, command);
     const server = await startFirst(data_dir, files.cluster, connection, launch);
     const stop = keepRunning(server, connection, launch, tell);
@@ -139,9 +139,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
 
 /** The connection of a server that already runs on this folder, for the command line. */
 export async function runningEmbedded(data_dir: string): Promise<Connection | undefined> {
-  const { port, socket_folder } = readLock(join(data_dir, 'postgres'));
-  const connection = connectionTo(socket_folder, Number(port));
-  return socket_folder !== '' && (await probe(connection)) === 'ready' ? connection : undefined;
+  const { port, socketFolder } = readLock(join(data_dir, 'postgres'));
+  const connection = connectionTo(socketFolder, Number(port));
+  return socketFolder !== '' && (await probe(connection)) === 'ready' ? connection : undefined;
 }
 
 function connectionTo(host: string, port: number): Connection {
@@ -174,25 +174,34 @@ function claim(data_dir: string): () => void {
 
 /** In ticks since the system started; empty for no process, and where there is no /proc. */
 function startTime(pid: number): string {
-  const stat = readIfThere(`/proc/${pid}/stat`);
+  const stat = readProcess(pid, 'stat');
   // The second field is the name, in parentheses and of any content; this one is the 22nd.
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
 /** PostgreSQL's own lock on its cluster; all fields are empty where there is none. */
-function readLock(cluster: string): { pid: string; port: string; socket_folder: string } {
-  const [pid = '', , , port = '', socket_folder = ''] = readIfThere(join(cluster, 'postmaster.pid')).split(
+function readLock(cluster: string): { pid: string; port: string; socketFolder: string } {
+  const [pid = '', , , port = '', socketFolder = ''] = readIfThere(join(cluster, 'postmaster.pid')).split(
     '\n',
   );
-  return { pid, port, socket_folder };
+  return { pid, port, socketFolder };
 }
 
 function readIfThere(path: string): string {
   try {
     return fs.readFileSync(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return '';
+    if (errorCode(error) === 'ENOENT') return '';
     throw error;
+  }
+}
+
+/** A file about a process, empty where the system keeps none or hides it. */
+function readProcess(pid: number, file: 'stat' | 'comm'): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
   }
 }
 
@@ -204,7 +213,7 @@ function serverCommand(files: ServerFiles, settings: Readonly<Record<string, str
   const fixed = {
     listen_addresses: '',
     port: `${serverPort}`,
-    unix_socket_directories: `"${files.socket_folder.replaceAll('"', '""')}"`,
+    unix_socket_directories: `"${files.socketFolder.replaceAll('"', '""')}"`,
     logging_collector: 'off',
     log_destination: 'stderr',
     // %e is the SQLSTATE, by which isLocked() knows one failure from the others.
@@ -216,8 +225,8 @@ function serverCommand(files: ServerFiles, settings: Readonly<Record<string, str
 
 /** The returned function starts PostgreSQL under the watchdog, as often as need be. */
 function launcher(files: ServerFiles, command: readonly string[]): () => Server {
-  const temporary_folder = files.socket_is_temporary ? files.socket_folder : '';
-  const words = ['-c', WATCHDOG, 'treeline-watchdog', temporary_folder, ...command];
+  const temporaryFolder = files.socketIsTemporary ? files.socketFolder : '';
+  const words = ['-c', WATCHDOG, 'treeline-watchdog', temporaryFolder, ...command];
   return () => {
     const env = { ...serverEnvironment, ...excuseStranger(files.cluster) };
     const watchdog = spawn('/bin/sh', words, {
@@ -270,7 +279,7 @@ function observeEnd(watchdog: ChildProcess): Pick<Server, 'ended' | 'gone'> {
  */
 function excuseStranger(cluster: string): { PG_GRANDPARENT_PID?: string } {
   const { pid } = readLock(cluster);
-  const program = readIfThere(`/proc/${Number(pid)}/comm`).trim();
+  const program = readProcess(Number(pid), 'comm').trim();
   return program === '' || program === 'postgres' ? {} : { PG_GRANDPARENT_PID: pid };
 }
 
@@ -347,8 +356,13 @@ function keepRunning(
       tell('PostgreSQL ended by itself and is started again.', { pause_ms, log: server.lines.slice(-5) });
       await sleep(pause_ms, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
       if (isStopping()) return;
-      server = launch();
-      if ((await whyNotReady(server, connection)) === undefined) tell('PostgreSQL runs again.');
+      try {
+        server = launch();
+        if ((await whyNotReady(server, connection)) === undefined) tell('PostgreSQL runs again.');
+      } catch (error) {
+        // The system is out of processes or files: the next round tries again.
+        tell('PostgreSQL could not be started.', { error });
+      }
     }
   };
   const ended = restart();

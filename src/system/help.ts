@@ -4,7 +4,7 @@ import { type Declared, type TSchema, declared } from '../core/schema';
 import { type FaultName, faultKinds } from '../faults';
 
 /** The faults that any call may answer, beside those that its declaration adds. */
-export const commonFaults: readonly FaultName[] = ['bad_parameter', 'forbidden', 'internal', 'unavailable'];
+const commonFaults: readonly FaultName[] = ['bad_parameter', 'forbidden', 'internal', 'unavailable'];
 
 const wireTypes: Readonly<Record<Declared['wire'], string>> = {
   integer: 'int',
@@ -17,6 +17,12 @@ const wireTypes: Readonly<Record<Declared['wire'], string>> = {
   struct: 'struct',
   any: 'struct',
 };
+
+/** Every fault that the method may answer, by number. */
+export const faultsOf = (method: Method): readonly FaultName[] =>
+  [...new Set([...commonFaults, ...method.faults])].sort(
+    (a, b) => faultKinds[a].number - faultKinds[b].number,
+  );
 
 /** The type of a value in the words of XML-RPC. */
 export const wireType = (schema: TSchema): string => wireTypes[declared(schema).wire];
@@ -55,9 +61,7 @@ export function helpOf(method: Method): string {
     ...answerLines(method.result),
     '',
     'Faults:',
-    ...[...new Set([...commonFaults, ...method.faults])].map(
-      (name) => `  ${faultKinds[name].number}  ${faultKinds[name].when}`,
-    ),
+    ...faultsOf(method).map((name) => `  ${faultKinds[name].number}  ${faultKinds[name].when}`),
   ].join('\n');
 }
 

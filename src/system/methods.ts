@@ -9,15 +9,21 @@ import { multicall, multicallLimit } from './multicall';
 
 const nameParam = struct({ method_name: text(64, 'The name of a method.') });
 
+/** What every one of them has: nobody needs a right to ask about the API. */
+const common = { right: 'none', trusted: 'never' } as const;
+
 /** They need the whole: `core` is asked for when a call comes, because it is made after its methods. */
-export function systemMethods(core: () => Core): readonly Method[] {
+export const systemMethods = (core: () => Core): readonly Method[] => [
+  ...introspection(core),
+  multicallMethod(core),
+];
+
+function introspection(core: () => Core): readonly Method[] {
   const find = (name: string): Method => {
     const registered = core().registry.get(name);
     if (!registered) throw new Fault('no_such_method', `There is no method ${name}`);
     return registered.method;
   };
-  const common = { right: 'none', trusted: 'never' } as const;
-
   return [
     defineMethod({
       ...common,
@@ -62,19 +68,21 @@ export function systemMethods(core: () => Core): readonly Method[] {
       faults: [],
       run: () => Promise.resolve(capabilities),
     }),
-    defineMethod({
-      ...common,
-      access: 'read',
-      name: 'system.multicall',
-      summary: `Makes up to ${multicallLimit} calls, each in a transaction of its own; a failing one does not end the others.`,
-      params: struct({ calls: list(any('methodName and params.'), 'The calls.') }),
-      positional: ['calls'],
-      result: any('For each call an array of its one result, or a struct of faultCode and faultString.'),
-      faults: [],
-      run: (call, { calls }) => multicall(core(), call, calls as Value[]),
-    }),
   ];
 }
+
+const multicallMethod = (core: () => Core): Method =>
+  defineMethod({
+    ...common,
+    access: 'read',
+    name: 'system.multicall',
+    summary: `Makes up to ${multicallLimit} calls, each in a transaction of its own; a failing one does not end the others.`,
+    params: struct({ calls: list(any('methodName and params.'), 'The calls.') }),
+    positional: ['calls'],
+    result: any('For each call an array of its one result, or a struct of faultCode and faultString.'),
+    faults: [],
+    run: (call, { calls }) => multicall(core(), call, calls as Value[]),
+  });
 
 const capabilities = {
   xmlrpc: { specUrl: 'http://xmlrpc.com/spec.md', specVersion: 1 },

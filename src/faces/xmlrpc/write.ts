@@ -155,7 +155,6 @@ function moneyText(value: string): string {
 }
 
 // What XML cannot carry, or would read as something else; a lone CR would come back as LF.
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const special = /[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g;
 
 function escape(text: string): string {

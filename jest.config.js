@@ -1,7 +1,8 @@
-import type { Config } from 'jest';
-
-/** Every test talks to a real PostgreSQL, started once for the run (`test/setup/global-setup.ts`). */
-const config: Config = {
+/**
+ * Every test talks to a real PostgreSQL, started once for the run (`test/setup/global-setup.ts`).
+ * @type {import('jest').Config}
+ */
+module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
@@ -9,5 +10,3 @@ const config: Config = {
   globalTeardown: '<rootDir>/test/setup/global-teardown.ts',
   testTimeout: 30_000,
 };
-
-export default config;

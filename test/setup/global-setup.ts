@@ -1,0 +1,37 @@
+/** One PostgreSQL for the whole run, one migrated template database in it; each test file clones that. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { openDatabase } from '../../src/db/database';
+import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded';
+import { migrate } from '../../src/db/migrations';
+
+declare global {
+  var testPostgres: { embedded: EmbeddedPostgres; folder: string } | undefined;
+}
+
+export const template = 'treeline_template';
+
+export default async function globalSetup(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'treeline-test-'));
+  const embedded = await startEmbedded({
+    data_dir: folder,
+    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' },
+  });
+  globalThis.testPostgres = { embedded, folder };
+  process.env['TEST_POSTGRES'] = JSON.stringify(embedded.connection);
+
+  const admin = new Client(embedded.connection);
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${template}`);
+  await admin.end();
+  const db = openDatabase({
+    connection: { ...embedded.connection, database: template },
+    pool_size: 2,
+    statement_timeout_ms: 30_000,
+    acquire_timeout_ms: 10_000,
+  });
+  await migrate(db.knex);
+  await db.close();
+}
