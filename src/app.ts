@@ -6,6 +6,7 @@ import type { Logger } from 'winston';
 import type { Config } from './config';
 import { openCredentials } from './core/credentials';
 import type { Core } from './core/dispatch';
+import { purgeIdempotencyKeys } from './core/idempotency';
 import { purgeFailures } from './core/lockout';
 import type { Method } from './core/method';
 import { createRegistry } from './core/registry';
@@ -13,6 +14,7 @@ import { customerMethods } from './customers/methods';
 import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
 import { xmlrpcFace } from './faces/xmlrpc/face';
+import { moneyMethods } from './money/methods';
 import { createMetrics } from './system/metrics';
 import { systemMethods } from './system/methods';
 import { systemRoutes } from './system/routes';
@@ -30,6 +32,7 @@ const purgeEvery_ms = 60_000;
 /** All methods, in the order of the README. `core` is asked for only when a call comes. */
 export const allMethods = (core: () => Core): readonly Method[] => [
   ...customerMethods,
+  ...moneyMethods,
   ...userMethods,
   ...systemMethods(core),
 ];
@@ -49,9 +52,9 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   systemRoutes(app, core, metrics, createIsInside(core));
 
   const purge = setInterval(() => {
-    purgeFailures(db).catch((error: unknown) =>
-      log.warn('Old login failures were not purged', { cause: String(error) }),
-    );
+    Promise.all([purgeFailures(db), purgeIdempotencyKeys(db)]).catch((error: unknown) => {
+      log.warn('What has aged out was not purged', { cause: String(error) });
+    });
   }, purgeEvery_ms).unref();
   app.addHook('onClose', () => {
     clearInterval(purge);

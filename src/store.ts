@@ -1,6 +1,6 @@
 /** Opens what the server and the commands stand on: the database, embedded or yours, and the secret key. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'winston';
 import { type Config, ConfigError } from './config';
@@ -20,7 +20,6 @@ export interface Store {
 
 /** Starts the embedded PostgreSQL unless DATABASE_URL names another, and brings the schema up to date. */
 export async function openStore(config: Config, log: Logger): Promise<Store> {
-  const secret_key = config.secret_key ?? (await keptKey(config.data_dir));
   const embedded =
     config.database_url === undefined
       ? await startEmbedded({
@@ -28,6 +27,8 @@ export async function openStore(config: Config, log: Logger): Promise<Store> {
           onNotice: (message, detail) => log.warn(message, detail),
         })
       : undefined;
+  // After the database, which makes the folder as its own user must find it.
+  const secret_key = config.secret_key ?? (await keptKey(config.data_dir));
   const connection = embedded?.connection ?? config.database_url;
   if (connection === undefined) throw new Error('There is neither an embedded database nor a DATABASE_URL');
   const db = openDatabase({
@@ -53,7 +54,6 @@ export async function openStore(config: Config, log: Logger): Promise<Store> {
 /** The key of an embedded database: made once, readable by nobody else. */
 async function keptKey(data_dir: string): Promise<Buffer> {
   const file = join(data_dir, 'secret.key');
-  await mkdir(data_dir, { recursive: true });
   try {
     // `wx` fails if it exists, so two that start at once keep one key.
     await writeFile(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });

@@ -14,6 +14,8 @@ import { Unreadable, type Value } from './values';
 /** What `i_wholesaler` said: an id, nothing, or a remark that is to be dropped. */
 export type Wholesaler = { readonly i_customer: number } | { readonly remark: string } | undefined;
 
+const decimal = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
+
 /** Reads the parameter; throws fault 400 for what is neither an id nor, from a password caller, a remark. */
 export function readWholesaler(caller: Caller, method: Method, value: Value | undefined): Wholesaler {
   if (value === undefined || value === null) {
@@ -21,8 +23,9 @@ export function readWholesaler(caller: Caller, method: Method, value: Value | un
       throw badParameter('i_wholesaler', 'is required');
     return undefined;
   }
-  if (typeof value === 'string' && caller.kind === 'login' && !/^\d+$/.test(value)) return { remark: value };
-  const id = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  // `-1` or `1.5` is no remark: dropped, the call would run as somebody whom the caller did not name.
+  if (typeof value === 'string' && caller.kind === 'login' && !decimal.test(value)) return { remark: value };
+  const id = typeof value === 'string' && /^[+-]?\d{1,15}$/.test(value) ? Number(value) : value;
   if (typeof id !== 'number') {
     throw badParameter(
       'i_wholesaler',

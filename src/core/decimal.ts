@@ -8,7 +8,7 @@ import type { Money } from './schema';
 
 const places = 6;
 const maximum = new Big('99999999999999.999999');
-const decimalText = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?$/;
+const decimalText = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?$/;
 
 /** A double as money; undefined when it is not finite. */
 export function moneyFromDouble(value: number): Money | undefined {
@@ -33,6 +33,7 @@ export const isPositive = (amount: Money): boolean => new Big(amount).gt(0);
 export const isNegative = (amount: Money): boolean => new Big(amount).lt(0);
 export const isZero = (amount: Money): boolean => new Big(amount).eq(0);
 export const minus = (left: Money, right: Money): Money => plain(new Big(left).minus(right));
+export const sum = (left: Money, right: Money): Money => plain(new Big(left).plus(right));
 export const exceeds = (left: Money, right: Money): boolean => new Big(left).gt(right);
 
 /** Without exponent, without needless zeros, without a negative zero. */

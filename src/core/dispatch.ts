@@ -6,11 +6,13 @@
  */
 import type { Logger } from 'winston';
 import type { Config } from '../config';
-import type { Database } from '../db/database';
+import type { Database, Queryable } from '../db/database';
 import { Fault } from '../faults';
+import { callerName, writeAudit } from './audit';
 import { authorize, readWholesaler, resolveActor } from './authorize';
 import type { Credentials } from './credentials';
-import type { Caller, Method, ReadMethod, WriteMethod } from './method';
+import { once } from './idempotency';
+import type { Call, Caller, Method, ReadMethod, WriteMethod } from './method';
 import type { Params } from './parameters';
 import type { Registry } from './registry';
 import { type Actor, rootActor } from './rights';
@@ -107,7 +109,15 @@ async function runWrite(
   return core.db.transaction(async (db) => {
     const actor = (trace.actor = await resolveActor(db, request.caller, named));
     authorize(actor, method);
-    return method.run({ ...callOf(core, request, actor), db }, params, prepared);
+    const call = callOf(core, request, method, actor, db);
+    const { idempotency_key: key, ...content } = params;
+    const work = () => method.run(call, params, prepared);
+    if (typeof key !== 'string') return work();
+    return once(
+      db,
+      { scope: `${callerName(request.caller)} ${actor.i_customer} ${method.name}`, key, content },
+      work,
+    );
   });
 }
 
@@ -121,7 +131,7 @@ async function runRead(
 ) {
   const actor = (trace.actor = await readingActor(core, request, method, named));
   authorize(actor, method);
-  return method.run({ ...callOf(core, request, actor), db: core.db }, params);
+  return method.run(callOf(core, request, method, actor, core.db), params);
 }
 
 /** A caller that acts for itself was found a moment ago, when it proved its password: reading need not ask again. */
@@ -137,15 +147,27 @@ async function readingActor(
   return resolveActor(core.db, caller, named);
 }
 
-const callOf = (core: Core, request: Request, actor: Actor) => ({
-  request_id: request.request_id,
-  caller: request.caller,
-  actor,
-  log: core.log,
-  config: core.config,
-  credentials: core.credentials,
-  now: new Date(),
-});
+function callOf<Db extends Queryable>(
+  core: Core,
+  request: Request,
+  method: Method,
+  actor: Actor,
+  db: Db,
+): Call<Db> {
+  const { request_id, caller } = request;
+  const context = { request_id, caller, i_actor: actor.i_customer, method: method.name };
+  return {
+    request_id,
+    caller,
+    actor,
+    db,
+    log: core.log,
+    config: core.config,
+    credentials: core.credentials,
+    now: new Date(),
+    audit: (record) => writeAudit(db, context, record),
+  };
+}
 
 function bug(core: Core, request: Request, error: unknown): Fault {
   core.log.error('Internal error', {
@@ -170,7 +192,7 @@ function report(core: Core, request: Request, trace: Trace, outcome: Outcome, du
   core.log.info('call', {
     request_id: request.request_id,
     method,
-    caller: caller.kind === 'login' ? caller.login : 'trusted',
+    caller: callerName(caller),
     address: caller.address,
     actor: trace.actor?.i_customer,
     fault,

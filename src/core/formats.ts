@@ -4,6 +4,7 @@
  */
 import { RE2JS } from 're2js';
 import dictionaries from '../../fixtures/dictionaries.json';
+import { parseTime } from './times';
 import { isNegative, isPositive, moneyFromText, moneyProblem } from './decimal';
 
 type Problem = (value: string) => string | undefined;
@@ -51,6 +52,8 @@ export const formats = {
   currency: (value) => (currencies.has(value) ? undefined : 'must be a currency code of ISO 4217'),
   'regular-expression': (value) => {
     if (text(value) !== undefined) return text(value);
+    // To compile a megabyte takes a second, and what is so long is refused for its length anyway.
+    if (value.length > 4_096) return 'is too long for a regular expression';
     try {
       // RE2 takes no expression that could backtrack without bound, so none is stored either.
       RE2JS.compile(value);
@@ -60,7 +63,12 @@ export const formats = {
     }
   },
   'like-pattern': (value) =>
-    /(^|[^\\])(\\\\)*\\$/.test(value) ? 'must not end with a single backslash' : text(value),
+    // As the pattern is compared: NFKC makes a backslash of the fullwidth one.
+    /(^|[^\\])(\\\\)*\\$/.test(value.normalize('NFKC')) ? 'must not end with a single backslash' : text(value),
+  time: (value) =>
+    parseTime(value)
+      ? undefined
+      : "must be a time (UTC) that exists, such as '09:57:29.000 GMT Wed Nov 18 2009' or 2009-11-18T09:57:29Z",
   money,
   'money-not-negative': (value) => money(value) ?? (isNegative(value) ? 'must be at least 0' : undefined),
   'money-positive': (value) => money(value) ?? (isPositive(value) ? undefined : 'must be more than 0'),

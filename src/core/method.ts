@@ -12,6 +12,7 @@ import type { Logger } from 'winston';
 import type { Config } from '../config';
 import type { Database, Transaction } from '../db/database';
 import type { Fault, FaultName } from '../faults';
+import type { AuditRecord } from './audit';
 import type { Credentials } from './credentials';
 import type { Actor, Right } from './rights';
 import type { Static, TObject, TSchema } from './schema';
@@ -19,7 +20,9 @@ import type { Static, TObject, TSchema } from './schema';
 /** Who proved themselves, before anything was said about the call. */
 export type Caller =
   | { readonly kind: 'login'; readonly address: string; readonly login: string; readonly actor: Actor }
-  | { readonly kind: 'trusted'; readonly address: string };
+  | { readonly kind: 'trusted'; readonly address: string }
+  /** Somebody at the command line of the server itself. */
+  | { readonly kind: 'operator'; readonly address: string };
 
 /** One call on its way: everything that a service may know beside its parameters. */
 export interface Call<Db = Transaction> {
@@ -32,6 +35,8 @@ export interface Call<Db = Transaction> {
   readonly credentials: Credentials;
   /** The moment of the call; services never ask the clock. */
   readonly now: Date;
+  /** Records what was changed, in the call's transaction if it has one. */
+  readonly audit: (record: AuditRecord) => Promise<void>;
 }
 
 interface Declaration<P extends TObject, R extends TSchema> {

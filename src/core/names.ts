@@ -4,6 +4,6 @@
  * whose lower() depends on the locale that it was created with.
  */
 export function nameKey(name: string): string {
-  // Up and down again, because ß and SS, or the three sigmas, meet only in capitals.
-  return name.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
+  // Up and down again, because ß and SS, or the three sigmas, meet only in capitals; down first, because ẞ is one.
+  return name.normalize('NFKC').toLowerCase().toUpperCase().toLowerCase().normalize('NFKC');
 }

@@ -5,7 +5,7 @@
  * blank form field that became null would grant something.
  */
 import { Ajv, type ErrorObject } from 'ajv';
-import { type Fault, badParameter } from '../faults';
+import { Fault, badParameter } from '../faults';
 import { moneyFromDouble, moneyFromText } from './decimal';
 import { type FormatName, formats } from './formats';
 import { type Declared, type TObject, declared, ownKeywords } from './schema';
@@ -92,7 +92,7 @@ function convert(field: Declared, value: Value): unknown {
       return moneyFrom(value);
     case 'text':
       if (field.digits && typeof value === 'number') return String(value);
-      return value instanceof DateTime ? value.text : value;
+      return field.format === 'time' && value instanceof DateTime ? value.text : value;
     default:
       return value;
   }
@@ -137,6 +137,8 @@ function firstFault(errors: readonly ErrorObject[], order: readonly string[]): F
     return index < 0 ? order.length : index;
   };
   const first = errors.reduce((best, error) => (place(error) < place(best) ? error : best));
+  if (first.keyword === 'minProperties')
+    return new Fault('bad_parameter', 'At least one attribute to change is required');
   return badParameter(parameterOf(first), problemOf(first));
 }
 
@@ -167,8 +169,6 @@ function problemOf(error: ErrorObject): string {
       return 'is required';
     case 'additionalProperties':
       return 'is unknown';
-    case 'minProperties':
-      return 'is not enough: at least one attribute to change is required';
     case 'type':
       if (value === null) return 'must not be nil';
       if (value instanceof Unreadable)

@@ -78,6 +78,9 @@ export function text(maxLength: number, description: string, options: TextOption
   return Type.String({ format: 'text', ...options, maxLength, description, wire: 'text' });
 }
 
+/** A moment, UTC: `09:57:29.000 GMT Wed Nov 18 2009` or ISO 8601; answered in the former form. */
+export const time = (description: string) => text(64, description, { format: 'time' });
+
 /** The one text that it may be; `result` of every call is `OK`. */
 export const literal = <T extends string>(value: T, description: string) =>
   Type.Unsafe<T>({ type: 'string', enum: [value], description, wire: 'text' });
@@ -118,7 +121,7 @@ export function list<T extends TSchema>(items: T, description: string): TArray<T
 }
 
 /** A list that may be produced piece by piece, so that a long one never stands whole in memory. */
-export type Batches<T> = AsyncIterable<readonly T[]>;
+export type Batches<T> = AsyncGenerator<readonly T[], void>;
 export const streamed = <T extends TSchema>(items: T, description: string) =>
   Type.Unsafe<readonly Static<T>[] | Batches<Static<T>>>({ type: 'array', items, description, wire: 'list' });
 

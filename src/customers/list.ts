@@ -1,13 +1,9 @@
-/**
- * listCustomers: the direct sub-customers of the actor, read in batches by key, so that a list of
- * any length stands in memory only piece by piece and no connection waits for a slow reader.
- */
+/** listCustomers: the direct sub-customers of the actor, in order of i_customer. */
+import { inBatches } from '../core/batches';
 import type { Call } from '../core/method';
 import { nameKey } from '../core/names';
-import type { Batches, Money } from '../core/schema';
+import type { Money } from '../core/schema';
 import { type Database, sql } from '../db/database';
-
-const batchSize = 1_000;
 
 export interface ListParams {
   readonly offset?: number;
@@ -48,40 +44,14 @@ export async function listCustomers(call: Call<Database>, params: ListParams) {
   const [counted] = params.with_total
     ? await call.db.query<{ total: number }>(totalStatement, [i_customer, pattern])
     : [];
-  const pages = batches(call.db, i_customer, pattern, params);
-  // The first batch belongs to the call: what fails in it is answered as a fault.
-  const first = await pages.next();
-  const customers = first.done
-    ? []
-    : first.value.length < batchSize
-      ? first.value
-      : resume(first.value, pages);
+  const customers = await inBatches<Item>(params, ({ last, offset, size }) =>
+    call.db.query<Item>(batchStatement, [
+      i_customer,
+      pattern,
+      last?.i_customer ?? params.after ?? 0,
+      offset,
+      size,
+    ]),
+  );
   return { result: 'OK' as const, customers, ...(counted && { total: counted.total }) };
-}
-
-async function* batches(
-  db: Database,
-  i_customer: number,
-  pattern: string | null,
-  params: ListParams,
-): AsyncGenerator<Item[], void> {
-  let after = params.after ?? 0;
-  let left = params.limit ?? Infinity;
-  let offset = params.offset ?? 0;
-  while (left > 0) {
-    const size = Math.min(batchSize, left);
-    const rows = await db.query<Item>(batchStatement, [i_customer, pattern, after, offset, size]);
-    const last = rows.at(-1);
-    if (!last) return;
-    yield rows;
-    if (rows.length < size) return;
-    after = last.i_customer;
-    left -= rows.length;
-    offset = 0;
-  }
-}
-
-async function* resume(first: readonly Item[], rest: AsyncGenerator<Item[], void>): Batches<Item> {
-  yield first;
-  yield* rest;
 }

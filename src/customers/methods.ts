@@ -17,10 +17,12 @@ import {
 import { createParams, readableSchemas, updateParams } from './fields';
 import { listCustomers } from './list';
 import {
+  blockCustomer,
   createCustomer,
   deleteCustomer,
   getCustomerInfo,
   hashGivenPassword,
+  unblockCustomer,
   updateCustomer,
 } from './service';
 
@@ -96,6 +98,29 @@ export const customerMethods = [
     result: struct({ result: ok }),
     faults: ['not_found', 'conflict'],
     run: deleteCustomer,
+  }),
+  defineMethod({
+    name: 'blockCustomer',
+    summary:
+      'Blocks a customer below the actor, and with it everybody below that: no login, no call. Twice is as once.',
+    access: 'write',
+    right: 'customers_mgmt:edit',
+    trusted: 'required',
+    params: struct({ i_customer: id('The customer to block.') }),
+    result: struct({ result: ok }),
+    faults: ['not_found'],
+    run: blockCustomer,
+  }),
+  defineMethod({
+    name: 'unblockCustomer',
+    summary: 'Unblocks a customer below the actor; those that are blocked themselves stay so.',
+    access: 'write',
+    right: 'customers_mgmt:edit',
+    trusted: 'required',
+    params: struct({ i_customer: id('The customer to unblock.') }),
+    result: struct({ result: ok }),
+    faults: ['not_found'],
+    run: unblockCustomer,
   }),
   defineMethod({
     name: 'listCustomers',

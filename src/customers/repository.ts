@@ -3,47 +3,12 @@ import { nameKey } from '../core/names';
 import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
 import { type Queryable, type Transaction, sql } from '../db/database';
+import type { Wholesaler } from '../core/tree';
 import { customerColumns, dictionaryReferences, moneyColumns } from './fields';
 
-/** A wholesaler as the customers below it see it, with its row locked. */
-export interface Wholesaler {
-  readonly i_customer: number;
-  readonly path: readonly number[];
-  readonly base_currency: string;
-  readonly max_depth: number | null;
-  /** How many levels still fit below it, by the strictest limit above; null: any number. */
-  readonly levels_left: number | null;
-}
-
-/**
- * How strongly a wholesaler's row is held. `exists`: it cannot be deleted. `currency`: nor can
- * its tariff change. `money`: nor can anybody else move its money or top up its sub-customers.
- */
-export type WholesalerLock = 'exists' | 'currency' | 'money';
-
-const lockClauses = { exists: 'FOR KEY SHARE', currency: 'FOR SHARE', money: 'FOR NO KEY UPDATE' } as const;
-
-const lockWholesalerStatements = Object.fromEntries(
-  Object.entries(lockClauses).map(([lock, clause]) => [
-    lock,
-    sql(
-      `lock_wholesaler_${lock}`,
-      `SELECT w.i_customer, w.path, w.base_currency, w.max_depth,
-         (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
-          FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left
-       FROM customers w WHERE w.i_customer = $1 AND w.deleted_at IS NULL ${clause} OF w`,
-    ),
-  ]),
-) as Record<WholesalerLock, ReturnType<typeof sql>>;
-
-export async function lockWholesaler(
-  db: Transaction,
-  i_customer: number,
-  lock: WholesalerLock,
-): Promise<Wholesaler | undefined> {
-  const [row] = await db.query<Wholesaler>(lockWholesalerStatements[lock], [i_customer]);
-  return row;
-}
+// Money as text, because JSON would make a float of it.
+const columnText = (name: string): string => (moneyColumns.has(name) ? `c.${name}::text` : `c.${name}`);
+const columnTexts = customerColumns.map(columnText).join(', ');
 
 /** What a change needs to know of the customer that it changes. */
 export interface Target {
@@ -56,36 +21,35 @@ export interface Target {
   readonly i_password_policy: number | null;
   readonly api_access: number;
   readonly has_api_password: boolean;
+  /** All readable attributes as they are, for the audit record. */
+  readonly attributes: Readonly<Record<string, unknown>>;
 }
-
-const targetColumns = `
-  c.i_customer, c.i_wholesaler, u.web_login, c.balance::text AS balance, c.i_tariff, c.base_currency,
-  c.i_password_policy, c.api_access,
-  EXISTS (SELECT FROM api_credentials k WHERE k.i_customer = c.i_customer) AS has_api_password`;
 
 /** Below the actor and not the actor itself: nobody changes itself. */
 const targetStatement = (name: string, clause: string) =>
   sql(
     name,
-    `SELECT ${targetColumns} FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
-     WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause}`,
+    `SELECT c.i_customer, c.i_wholesaler, u.web_login, c.balance::text AS balance, c.i_tariff, c.base_currency,
+       c.i_password_policy, c.api_access,
+       EXISTS (SELECT FROM api_credentials k WHERE k.i_customer = c.i_customer) AS has_api_password,
+       (SELECT row_to_json(t) FROM (SELECT u.web_login, ${columnTexts}) t) AS attributes
+     FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
+     WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause} OF c`,
   );
-const findTargetStatement = targetStatement('find_target', '');
-const lockTargetStatement = targetStatement('lock_target', 'FOR NO KEY UPDATE OF c');
-const lockDoomedStatement = targetStatement('lock_doomed', 'FOR UPDATE OF c');
+const lockTargetStatement = targetStatement('lock_target', 'FOR NO KEY UPDATE');
+const lockDoomedStatement = targetStatement('lock_doomed', 'FOR UPDATE');
 
-const one =
+const lockWith =
   (statement: ReturnType<typeof sql>) =>
   async (db: Transaction, actor: Actor, i_customer: number): Promise<Target | undefined> => {
     const [row] = await db.query<Target>(statement, [i_customer, actor.i_customer]);
     return row;
   };
 
-export const findTarget = one(findTargetStatement);
 /** Holds the row against every other change. */
-export const lockTarget = one(lockTargetStatement);
+export const lockTarget = lockWith(lockTargetStatement);
 /** Holds the row against deletion and against new sub-customers too. */
-export const lockDoomed = one(lockDoomedStatement);
+export const lockDoomed = lockWith(lockDoomedStatement);
 
 /** What the references of a new or changed customer came to. */
 export interface References {
@@ -255,6 +219,16 @@ export async function markDeleted(db: Transaction, i_customer: number): Promise<
   await db.query(deleteStatement, [i_customer]);
 }
 
+const setBlockedStatement = sql(
+  'set_blocked',
+  'UPDATE customers SET blocked = $2, updated_at = now() WHERE i_customer = $1 AND blocked <> $2 RETURNING i_customer',
+);
+
+/** Answers whether anything changed. */
+export async function setBlocked(db: Transaction, i_customer: number, blocked: boolean): Promise<boolean> {
+  return (await db.query(setBlockedStatement, [i_customer, blocked])).length > 0;
+}
+
 const inheritorsStatement = sql(
   'inheritors',
   `WITH RECURSIVE inheritors AS (
@@ -276,21 +250,11 @@ export async function changeCurrency(
   return rows.map((row) => row.i_customer);
 }
 
-const infoColumns = [
-  'c.i_customer',
-  'c.i_wholesaler',
-  'c.base_currency',
-  'c.blocked',
-  'u.web_login',
-  // As text, because JSON would make a float of it.
-  ...customerColumns.map((name) => (moneyColumns.has(name) ? `c.${name}::text` : `c.${name}`)),
-];
-
 const infoStatement = (name: string, condition: string) =>
   sql(
     name,
     `SELECT row_to_json(t) AS customer FROM (
-       SELECT ${infoColumns.join(', ')} FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
+       SELECT c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, u.web_login, ${columnTexts} FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
        WHERE ${condition} AND $2 = ANY(c.path) AND c.deleted_at IS NULL) t`,
   );
 const infoByIdStatement = infoStatement('info_by_id', 'c.i_customer = $1');

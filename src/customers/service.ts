@@ -9,14 +9,16 @@ import { formats } from '../core/formats';
 import type { Call } from '../core/method';
 import { nameKey } from '../core/names';
 import { demandGrantable } from '../core/rights';
+import { type Wholesaler, type WholesalerLock, demandBelow, lockWholesaler } from '../core/tree';
 import type { Money } from '../core/schema';
 import type { Database } from '../db/database';
 import { badParameter, conflict, forbidden, notFound, wrongReference } from '../faults';
 import { hasEntries, post } from '../money/books';
 import { demandCommitment } from '../money/overcommit';
+import { recordedChanges } from './changes';
 import { type CreateParams, type UpdateParams, customerColumns, fallbacks } from './fields';
 import * as repository from './repository';
-import type { References, Target, Wholesaler } from './repository';
+import type { References, Target } from './repository';
 
 /** Hashing takes 10 ms and must not hold a connection. */
 export async function hashGivenPassword(params: { web_password?: string }): Promise<string | undefined> {
@@ -30,11 +32,7 @@ export async function createCustomer(call: Call, params: CreateParams, password_
   demandLoginFromName(params);
   const balance = params.balance ?? '0';
 
-  const wholesaler = await repository.lockWholesaler(
-    db,
-    actor.i_customer,
-    lockFor(params, isPositive(balance)),
-  );
+  const wholesaler = await lockWholesaler(db, actor.i_customer, lockFor(params, isPositive(balance)));
   if (!wholesaler) throw notFound();
   demandGrants(call, params, { api_access: 0, has_api_password: false });
   demandFits(wholesaler);
@@ -63,6 +61,13 @@ export async function createCustomer(call: Call, params: CreateParams, password_
     await post(db, { kind: 'opening', i_customer, amount: balance, request_id: call.request_id });
     if (isPositive(balance)) await demandCommitment(db, wholesaler.i_customer, balance);
   }
+  const resource = `customers:i_customer=${i_customer}`;
+  await call.audit({
+    action: 'A',
+    resource,
+    i_customer,
+    changes: recordedChanges({}, { ...params, web_login }),
+  });
   return { result: 'OK' as const, i_customer };
 }
 
@@ -70,13 +75,11 @@ export async function createCustomer(call: Call, params: CreateParams, password_
 export async function updateCustomer(call: Call, params: UpdateParams, password_hash: string | undefined) {
   const { actor, db } = call;
   const { i_customer } = params;
-  const found = await repository.findTarget(db, actor, i_customer);
-  if (!found) throw notFound();
-  // The wholesaler's row first, then the customer's: always downwards, so that two never wait for each other.
-  const wholesaler = await repository.lockWholesaler(
+  const place = await demandBelow(db, actor, i_customer);
+  const wholesaler = await lockWholesaler(
     db,
-    found.i_wholesaler,
-    lockFor(params, params.balance !== undefined),
+    place.i_wholesaler,
+    lockFor(params, params.balance !== undefined && place.overcommit_protection),
   );
   const target = await repository.lockTarget(db, actor, i_customer);
   if (!wholesaler || !target) throw notFound();
@@ -103,6 +106,25 @@ export async function updateCustomer(call: Call, params: UpdateParams, password_
   }
   await changeTariff(call, params, target, references.tariff_currency ?? wholesaler.base_currency);
   if (params.balance !== undefined) await adjustBalance(call, target, params.balance);
+  const changes = recordedChanges(target.attributes, params);
+  await call.audit({ action: 'U', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
+  return { result: 'OK' as const };
+}
+
+/** Blocks a customer: nobody at or below it may log in or call until it is unblocked; at once, everywhere. */
+export const blockCustomer = (call: Call, { i_customer }: { i_customer: number }) =>
+  setBlocked(call, i_customer, true);
+
+export const unblockCustomer = (call: Call, { i_customer }: { i_customer: number }) =>
+  setBlocked(call, i_customer, false);
+
+async function setBlocked(call: Call, i_customer: number, blocked: boolean) {
+  await demandBelow(call.db, call.actor, i_customer);
+  const changed = await repository.setBlocked(call.db, i_customer, blocked);
+  if (changed) {
+    const resource = `customers:i_customer=${i_customer}`;
+    await call.audit({ action: 'U', resource, i_customer, changes: { blocked: [!blocked, blocked] } });
+  }
   return { result: 'OK' as const };
 }
 
@@ -121,6 +143,7 @@ export async function deleteCustomer(call: Call, { i_customer }: { i_customer: n
     });
   }
   await repository.markDeleted(call.db, i_customer);
+  await call.audit({ action: 'D', resource: `customers:i_customer=${i_customer}`, i_customer });
   return { result: 'OK' as const };
 }
 
@@ -138,7 +161,7 @@ export async function getCustomerInfo(call: Call<Database>, params: { i_customer
 type Grants = Partial<Pick<CreateParams, 'i_tariff' | 'api_access' | 'api_password'>>;
 
 /** How the wholesaler's row must be held for this change. */
-function lockFor(params: Grants, moneyRises: boolean): repository.WholesalerLock {
+function lockFor(params: Grants, moneyRises: boolean): WholesalerLock {
   if (moneyRises) return 'money';
   return params.i_tariff === null ? 'currency' : 'exists';
 }

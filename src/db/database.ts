@@ -60,7 +60,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     connection: {
       ...(typeof options.connection === 'string'
         ? { connectionString: options.connection }
-        : options.connection),
+        : { ...options.connection, ssl: false }),
       application_name: 'treeline',
       statement_timeout: options.statement_timeout_ms,
       // A little later than the server's own limit: it only matters when the server is frozen.

@@ -56,6 +56,9 @@ export async function prepareFiles(
   const binaries = await findBinaries(user, home);
   if (!fs.existsSync(join(cluster, 'PG_VERSION'))) {
     await buildFolder(cluster, (folder) => createCluster(folder, binaries, user, settings.fsync ?? 'on'));
+  } else if (user.uid !== undefined && fs.statSync(cluster).uid !== user.uid) {
+    // Root has brought the cluster back from a backup.
+    execFileSync('chown', ['-R', `${user.uid}:${user.gid ?? user.uid}`, cluster]);
   }
   return { user, binaries, cluster, ...makeSocketFolder(home, user) };
 }

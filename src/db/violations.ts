@@ -10,11 +10,20 @@ const faultOf: Readonly<Record<string, () => Fault>> = {
   users_login_unique: () => conflict('This web_login is taken already'),
   customers_i_tariff_fkey: () => wrongReference('i_tariff'),
   customers_i_routing_group_fkey: () => wrongReference('i_routing_group'),
-  customers_balance_range: () => badParameter('balance', 'would leave the range of numeric(20,6)'),
+  payments_i_reversed_unique: () => conflict('The payment was reversed already'),
+  tariffs_name_unique: () => conflict('A tariff of this name exists already'),
+  routing_groups_name_unique: () => conflict('A routing group of this name exists already'),
+  trusted_hosts_address_unique: () => conflict('This address is trusted already'),
 };
+
+/** Money is numeric(20,6): each amount is checked as a parameter, but their sum may still be too large. */
+const numericOverflow = '22003';
 
 /** The fault that a violated constraint stands for; undefined for every other error. */
 export function violationFault(error: unknown): Fault | undefined {
+  if (error instanceof Error && 'code' in error && error.code === numericOverflow) {
+    return badParameter('amount', 'would bring a balance out of the range of numeric(20,6)');
+  }
   if (!(error instanceof Error) || !('constraint' in error)) return undefined;
   return faultOf[String(error.constraint)]?.();
 }

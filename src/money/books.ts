@@ -1,48 +1,70 @@
 /**
  * The books. A balance changes here and nowhere else: each change is a payment with two entries,
- * one on the customer's account and one on the platform's, made in the statement that moves the
- * balance. The entries of a payment sum to zero, which the database checks.
+ * one on the customer's account and one on the payer's (another customer, or the platform), made in
+ * the statement that moves the balances. The entries of a payment sum to zero, which the database
+ * checks. The platform's accounts have no stored balance: theirs is what the others' sum to.
  */
 import type { Money } from '../core/schema';
 import { type Transaction, sql } from '../db/database';
 
+export type PaymentKind =
+  'opening' | 'adjustment' | 'closing' | 'add_funds' | 'credit' | 'debit' | 'transfer' | 'reversal';
+
 export interface Posting {
-  readonly kind: 'opening' | 'adjustment' | 'closing';
+  readonly kind: PaymentKind;
   readonly i_customer: number;
   /** What the balance rises by; negative: falls by. Never zero. */
   readonly amount: Money;
   readonly request_id: string;
+  /** Whose balance falls by it; absent: the platform's account. Its row is locked by the caller. */
+  readonly i_payer?: number;
+  readonly payment_notes?: string | undefined;
+  readonly payment_time?: Date | undefined;
+  /** The payment that this one takes back. */
+  readonly i_reversed?: number;
 }
 
 const postStatement = sql(
   'post',
   `WITH moved AS (
-     UPDATE customers SET balance = balance + $3 WHERE i_customer = $2 RETURNING i_customer, base_currency),
+     UPDATE customers SET balance = balance + CASE WHEN i_customer = $2 THEN $3::numeric ELSE -$3::numeric END
+     WHERE i_customer IN ($2, $5) AND deleted_at IS NULL RETURNING i_customer, base_currency, balance),
    payment AS (
-     INSERT INTO payments (kind, i_customer, amount, currency, request_id)
-     SELECT $1, i_customer, $3, base_currency, $4 FROM moved RETURNING i_payment, i_customer, amount, currency),
+     INSERT INTO payments (kind, i_customer, amount, currency, request_id, payment_notes, payment_time, i_reversed)
+     SELECT $1, i_customer, $3, base_currency, $4, $6, coalesce($7, now()), $8 FROM moved WHERE i_customer = $2
+     RETURNING i_payment, i_customer, amount, currency),
    posted AS (
      INSERT INTO entries (i_payment, i_customer, currency, amount)
      SELECT i_payment, i_customer, currency, amount FROM payment
-     UNION ALL SELECT i_payment, NULL, currency, -amount FROM payment)
-   SELECT i_payment FROM payment`,
+     UNION ALL SELECT i_payment, $5, currency, -amount FROM payment)
+   SELECT payment.i_payment, moved.balance::text AS balance
+   FROM payment JOIN moved ON moved.i_customer = payment.i_customer`,
 );
 
-/** Moves a balance and enters it in the books; the caller holds the lock on the customer's row. */
-export async function post(db: Transaction, posting: Posting): Promise<number> {
-  const [row] = await db.query<{ i_payment: number }>(postStatement, [
+export interface Posted {
+  readonly i_payment: number;
+  /** The customer's balance after it. */
+  readonly balance: Money;
+}
+
+/** Moves a balance and enters it in the books; undefined if the customer was deleted meanwhile. */
+export async function post(db: Transaction, posting: Posting): Promise<Posted | undefined> {
+  const [row] = await db.query<Posted>(postStatement, [
     posting.kind,
     posting.i_customer,
     posting.amount,
     posting.request_id,
+    posting.i_payer ?? null,
+    posting.payment_notes ?? null,
+    posting.payment_time ?? null,
+    posting.i_reversed ?? null,
   ]);
-  if (!row) throw new Error('A payment was posted to a customer that does not exist');
-  return row.i_payment;
+  return row;
 }
 
 const hasEntriesStatement = sql(
   'has_entries',
-  `SELECT EXISTS (SELECT FROM entries e WHERE e.i_customer = ANY($1::int[])) AS found`,
+  'SELECT EXISTS (SELECT FROM entries e WHERE e.i_customer = ANY($1::int[])) AS found',
 );
 
 /** Whether any of the customers has entries in the books: its currency is fixed then. */

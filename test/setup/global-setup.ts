@@ -1,5 +1,5 @@
 /** One PostgreSQL for the whole run, one migrated template database in it; each test file clones that. */
-import { mkdtempSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -15,6 +15,8 @@ export const template = 'treeline_template';
 
 export default async function globalSetup(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'treeline-test-'));
+  // PostgreSQL does not run as root; whoever it runs as must reach the folder.
+  chmodSync(folder, 0o755);
   const embedded = await startEmbedded({
     data_dir: folder,
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' },

@@ -142,8 +142,8 @@ async function* writeBatches(
 }
 
 function doubleText(value: number): string {
-  const text = String(value);
-  if (text.includes('e')) return plain(text);
+  const short = String(value);
+  const text = short.includes('e') ? plain(short) : short;
   return text.includes('.') ? text : `${text}.0`;
 }
 

@@ -1,0 +1,65 @@
+/**
+ * Who changed what. Services say what they did in the words of the switch (`A`, `U`, `D`, `FUNDS`, …
+ * and a resource such as `customers:i_customer=5`); the record is written in the transaction of the
+ * change, so there is neither a change without a record nor a record without a change.
+ */
+import { type Queryable, sql } from '../db/database';
+import type { Caller } from './method';
+
+/** A add, U update, D delete; the others are those of the switch. */
+export type AuditAction = 'A' | 'U' | 'D' | 'FUNDS' | 'AUTH_FAIL' | 'AUTH_OTP' | 'OTP_RST';
+
+export interface AuditRecord {
+  readonly action: AuditAction;
+  readonly resource: string;
+  /** Whose affair it is; everybody above sees it. */
+  readonly i_customer: number;
+  /** `[old, new]` for each field; of a secret only `['changed', 'changed']`. */
+  readonly changes?: Readonly<Record<string, readonly [unknown, unknown]>>;
+}
+
+/** What a record takes from the call. */
+export interface AuditContext {
+  readonly request_id: string;
+  readonly caller: Caller;
+  readonly i_actor: number | null;
+  readonly method: string;
+}
+
+const insertStatement = sql(
+  'insert_audit_record',
+  `INSERT INTO audit_records (request_id, caller, address, i_actor, method, action, resource, i_customer, changes)
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+);
+
+export async function writeAudit(db: Queryable, context: AuditContext, record: AuditRecord): Promise<void> {
+  const { caller } = context;
+  await db.query(insertStatement, [
+    context.request_id,
+    callerName(caller),
+    caller.address,
+    context.i_actor,
+    context.method,
+    record.action,
+    record.resource,
+    record.i_customer,
+    JSON.stringify(record.changes ?? {}),
+  ]);
+}
+
+/** How a caller is called in logs and records. */
+export const callerName = (caller: Caller): string => (caller.kind === 'login' ? caller.login : caller.kind);
+
+/** What a secret leaves in a record. */
+export const secretChange = ['changed', 'changed'] as const;
+
+/** The fields of which the new value differs from the old one. */
+export function changesBetween(
+  before: Readonly<Record<string, unknown>>,
+  after: Readonly<Record<string, unknown>>,
+): Record<string, readonly [unknown, unknown]> {
+  const changed = Object.keys(after).filter((name) => before[name] !== after[name]);
+  return Object.fromEntries(
+    changed.map((name) => [name, [before[name] ?? null, after[name] ?? null] as const]),
+  );
+}

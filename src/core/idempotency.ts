@@ -1,0 +1,61 @@
+/**
+ * A call with an idempotency key happens once: repeated with the same content it answers the first
+ * answer again. The key is taken in the call's own transaction, so a refused call keeps nothing,
+ * and of two at once the second waits for the first.
+ */
+import { createHash } from 'node:crypto';
+import { type Queryable, type Transaction, sql } from '../db/database';
+import { conflict } from '../faults';
+
+const takeStatement = sql(
+  'take_idempotency_key',
+  `INSERT INTO idempotency_keys (scope, idempotency_key, content_hash) VALUES ($1, $2, $3)
+   ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING RETURNING scope`,
+);
+const findStatement = sql(
+  'find_idempotency_key',
+  'SELECT content_hash, answer FROM idempotency_keys WHERE scope = $1 AND idempotency_key = $2',
+);
+const keepStatement = sql(
+  'keep_idempotent_answer',
+  'UPDATE idempotency_keys SET answer = $3 WHERE scope = $1 AND idempotency_key = $2',
+);
+const purgeStatement = sql(
+  'purge_idempotency_keys',
+  `DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'`,
+);
+
+export interface Once {
+  /** Caller, actor and method: the same key of others is another key. */
+  readonly scope: string;
+  readonly key: string;
+  readonly content: Readonly<Record<string, unknown>>;
+}
+
+/** Runs `work`, unless it ran before: then its answer of that time. Throws fault 409 for other content. */
+export async function once<T>(
+  db: Transaction,
+  { scope, key, content }: Once,
+  work: () => Promise<T>,
+): Promise<T> {
+  const content_hash = hashOf(content);
+  const taken = await db.query(takeStatement, [scope, key, content_hash]);
+  if (taken.length > 0) {
+    const answer = await work();
+    await db.query(keepStatement, [scope, key, JSON.stringify(answer)]);
+    return answer;
+  }
+  const [kept] = await db.query<{ content_hash: string; answer: T }>(findStatement, [scope, key]);
+  if (kept?.content_hash !== content_hash) throw conflict('The idempotency_key was used with other content');
+  return kept.answer;
+}
+
+/** Keys are kept for 24 hours. */
+export async function purgeIdempotencyKeys(db: Queryable): Promise<void> {
+  await db.query(purgeStatement);
+}
+
+function hashOf(content: Readonly<Record<string, unknown>>): string {
+  const sorted = Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
+}

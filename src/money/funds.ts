@@ -1,0 +1,132 @@
+/**
+ * Moving money: credit and charge a customer, take a payment back, hand on credit of one's own.
+ * Root's side is the platform's account and never short; an operator's debit may pass any limit,
+ * a transfer moves at most what the giver has.
+ */
+import { exceeds, isPositive, minus, negate, plain } from '../core/decimal';
+import type { Call } from '../core/method';
+import { rootId } from '../core/rights';
+import type { Money } from '../core/schema';
+import { parseTime } from '../core/times';
+import { type Place, demandBelow, lockWholesaler } from '../core/tree';
+import { Fault, badParameter, conflict, notFound } from '../faults';
+import { type Posting, post } from './books';
+import { demandCommitment } from './overcommit';
+import { type PaymentRow, findPaymentBelow, lockAccounts } from './repository';
+
+export interface FundsParams {
+  readonly i_customer: number;
+  readonly amount: Money;
+  readonly currency: string;
+  readonly payment_notes?: string;
+  readonly payment_time?: string;
+}
+
+/** Raises the balance. */
+export const customerAddFunds = (call: Call, params: FundsParams) =>
+  move(call, 'add_funds', params, params.amount);
+/** Raises the balance. */
+export const customerCredit = (call: Call, params: FundsParams) =>
+  move(call, 'credit', params, params.amount);
+/** Lowers the balance, below zero and the credit limit too. */
+export const customerDebit = (call: Call, params: FundsParams) =>
+  move(call, 'debit', params, negate(params.amount));
+
+async function move(call: Call, kind: 'add_funds' | 'credit' | 'debit', params: FundsParams, amount: Money) {
+  const place = await demandBelow(call.db, call.actor, params.i_customer);
+  if (params.currency !== place.base_currency) {
+    throw badParameter('currency', `must be ${place.base_currency}, the base_currency of the customer`);
+  }
+  const i_payment = await postFor(call, place, {
+    kind,
+    i_customer: params.i_customer,
+    amount,
+    request_id: call.request_id,
+    payment_notes: params.payment_notes,
+    payment_time: params.payment_time === undefined ? undefined : parseTime(params.payment_time),
+  });
+  return { result: 'OK' as const, i_payment };
+}
+
+/** Posts against the platform's account, within overcommit protection, and records it. */
+async function postFor(call: Call, place: Place, posting: Posting): Promise<number> {
+  const { db } = call;
+  const guarded = place.overcommit_protection && isPositive(posting.amount);
+  // Downwards: the wholesaler's row before the customer's.
+  if (guarded) await lockWholesaler(db, place.i_wholesaler, 'money');
+  const posted = await post(db, posting);
+  if (!posted) throw notFound();
+  if (guarded && isPositive(posted.balance)) {
+    const before = minus(posted.balance, posting.amount);
+    await demandCommitment(db, place.i_wholesaler, isPositive(before) ? posting.amount : posted.balance);
+  }
+  await recordFunds(call, posting.kind, posting.i_customer, posting.amount, place.base_currency);
+  return posted.i_payment;
+}
+
+const recordFunds = (
+  call: Call,
+  kind: string,
+  i_customer: number,
+  amount: Money,
+  currency: string,
+): Promise<void> =>
+  call.audit({
+    action: 'FUNDS',
+    resource: `${kind === 'add_funds' ? 'add' : kind}:i_customer=${i_customer}:amount=${amount.replace('-', '')} ${currency}`,
+    i_customer,
+  });
+
+/** Takes a payment back, once, by a payment that is linked to it. */
+export async function reversePayment(call: Call, { i_payment }: { i_payment: number }) {
+  const payment = await findPaymentBelow(call.db, call.actor, i_payment);
+  if (!payment) throw notFound('Payment');
+  demandReversible(payment);
+  const place = await demandBelow(call.db, call.actor, payment.i_customer);
+  const reversal = await postFor(call, place, {
+    kind: 'reversal',
+    i_customer: payment.i_customer,
+    amount: negate(payment.amount),
+    request_id: call.request_id,
+    i_reversed: i_payment,
+  });
+  return { result: 'OK' as const, i_payment: reversal };
+}
+
+function demandReversible(payment: PaymentRow): void {
+  if (payment.kind === 'reversal') throw conflict('A reversal cannot be reversed');
+  if (payment.kind === 'transfer') throw conflict('A transfer cannot be reversed');
+  if (payment.reversed) throw conflict('The payment was reversed already');
+}
+
+/** Hands calling credit from the actor to a customer below it, in one currency, never more than there is. */
+export async function transferFunds(call: Call, params: { i_customer: number; amount: Money }) {
+  const { db, actor } = call;
+  const place = await demandBelow(db, actor, params.i_customer);
+  const giver = actor.i_customer === rootId ? undefined : actor.i_customer;
+  const accounts = await lockAccounts(
+    db,
+    giver === undefined ? [params.i_customer] : [giver, params.i_customer],
+  );
+  const account = accounts.find(({ i_customer }) => i_customer === giver);
+  if (account && account.base_currency !== place.base_currency) {
+    throw badParameter(
+      'i_customer',
+      `must have the currency of the giver, ${account.base_currency}, not ${place.base_currency}`,
+    );
+  }
+  if (account && exceeds(params.amount, account.balance)) {
+    const available = isPositive(account.balance) ? plain(account.balance) : '0';
+    throw new Fault('short_of_money', `Not enough money: ${available} ${account.base_currency} available`);
+  }
+  const posted = await post(db, {
+    kind: 'transfer',
+    i_customer: params.i_customer,
+    amount: params.amount,
+    request_id: call.request_id,
+    ...(giver !== undefined && { i_payer: giver }),
+  });
+  if (!posted) throw notFound();
+  await recordFunds(call, 'transfer', params.i_customer, params.amount, place.base_currency);
+  return { result: 'OK' as const, i_payment: posted.i_payment };
+}

@@ -1,0 +1,90 @@
+/** Reading the books: payments one by one, and statements of a period. */
+import { inBatches, mapRows } from '../core/batches';
+import { isNegative, negate, plain, sum } from '../core/decimal';
+import type { Call } from '../core/method';
+import type { Money } from '../core/schema';
+import { formatTime, parseTime } from '../core/times';
+import { demandWithin } from '../core/tree';
+import type { Database } from '../db/database';
+import { notFound } from '../faults';
+import {
+  type ListedPayment,
+  type PaymentRow,
+  type StatementRow,
+  findPayment,
+  listPayments,
+  statementRows,
+  sumBefore,
+} from './repository';
+
+export interface PaymentsParams {
+  readonly i_customer: number;
+  readonly offset?: number;
+  readonly limit?: number;
+  readonly start_date?: string;
+  readonly end_date?: string;
+  readonly type?: 'credit' | 'debit';
+}
+
+/** The payments of the actor or of a customer below it. */
+export async function getPaymentsList(call: Call<Database>, params: PaymentsParams) {
+  await demandWithin(call.db, call.actor, params.i_customer);
+  const filter = {
+    i_customer: params.i_customer,
+    from: timeOrNull(params.start_date),
+    to: timeOrNull(params.end_date),
+    sign: params.type === undefined ? null : params.type === 'credit' ? (1 as const) : (-1 as const),
+  };
+  const rows = await inBatches<ListedPayment>(params, (page) => listPayments(call.db, filter, page));
+  return { result: 'OK' as const, payments: mapRows(rows, paymentOf) };
+}
+
+export async function getPaymentInfo(call: Call<Database>, { i_payment }: { i_payment: number }) {
+  const row = await findPayment(call.db, call.actor, i_payment);
+  if (!row) throw notFound('Payment');
+  return { result: 'OK' as const, payment: paymentOf(row) };
+}
+
+/** An amount is never negative here; `type` says which way it went. */
+const paymentOf = (row: PaymentRow) => ({
+  i_payment: row.i_payment,
+  i_customer: row.i_customer,
+  type: typeOf(row.amount),
+  kind: row.kind,
+  amount: isNegative(row.amount) ? negate(row.amount) : row.amount,
+  currency: row.currency,
+  payment_time: formatTime(row.payment_time),
+  payment_notes: row.payment_notes,
+  i_reversed: row.i_reversed,
+  reversed: row.reversed,
+});
+
+const typeOf = (amount: Money): 'credit' | 'debit' => (isNegative(amount) ? 'debit' : 'credit');
+const timeOrNull = (text: string | undefined): Date | null =>
+  text === undefined ? null : (parseTime(text) ?? null);
+
+/** What the account stood at, what was booked, what it stands at: opening plus entries is closing. */
+export async function getStatement(
+  call: Call<Database>,
+  params: { i_customer: number; start_date?: string; end_date?: string },
+) {
+  const { db } = call;
+  await demandWithin(db, call.actor, params.i_customer);
+  const { i_customer } = params;
+  const from = timeOrNull(params.start_date) ?? new Date(0);
+  const to = timeOrNull(params.end_date) ?? call.now;
+  const opening = plain(await sumBefore(db, i_customer, from));
+  const closing = plain(await sumBefore(db, i_customer, to));
+  const rows = await inBatches<StatementRow>({}, (page) => statementRows(db, i_customer, from, to, page));
+  // Rows come in order, so each balance is the one before and its amount.
+  let balance = opening;
+  const entries = mapRows(rows, (row) => ({
+    i_payment: row.i_payment,
+    kind: row.kind,
+    amount: plain(row.amount),
+    balance: (balance = sum(balance, row.amount)),
+    booked_at: formatTime(row.booked_at),
+    payment_notes: row.payment_notes,
+  }));
+  return { result: 'OK' as const, opening, entries, closing };
+}

@@ -1,0 +1,150 @@
+/** The statements that read the books. */
+import type { Page } from '../core/batches';
+import type { Actor } from '../core/rights';
+import type { Money } from '../core/schema';
+import { type Queryable, type Transaction, sql } from '../db/database';
+import type { PaymentKind } from './books';
+
+export interface Account {
+  readonly i_customer: number;
+  readonly balance: Money;
+  readonly base_currency: string;
+}
+
+const lockAccountsStatement = sql(
+  'lock_accounts',
+  `SELECT i_customer, balance::text AS balance, base_currency FROM customers
+   WHERE i_customer = ANY($1::int[]) AND deleted_at IS NULL ORDER BY i_customer FOR NO KEY UPDATE`,
+);
+
+/** Holds the accounts, in the order of their ids: a customer's is always greater than its wholesaler's. */
+export const lockAccounts = (db: Transaction, i_customers: readonly number[]): Promise<Account[]> =>
+  db.query<Account>(lockAccountsStatement, [i_customers]);
+
+export interface PaymentRow {
+  readonly i_payment: number;
+  readonly i_customer: number;
+  readonly kind: PaymentKind;
+  /** As seen from `i_customer`: negative where its balance fell. */
+  readonly amount: Money;
+  readonly currency: string;
+  readonly payment_notes: string | null;
+  readonly payment_time: Date;
+  readonly i_reversed: number | null;
+  /** Whether another payment took it back. */
+  readonly reversed: boolean;
+}
+
+const paymentColumns = (i_customer: string, amount: string): string => `
+  p.i_payment, ${i_customer} AS i_customer, p.kind, ${amount}::text AS amount, p.currency, p.payment_notes, p.payment_time,
+  p.i_reversed, EXISTS (SELECT FROM payments r WHERE r.i_reversed = p.i_payment) AS reversed`;
+
+const findPaymentStatement = (name: string, extra: string) =>
+  sql(
+    name,
+    `SELECT ${paymentColumns('p.i_customer', 'p.amount')}
+     FROM payments p JOIN customers c ON c.i_customer = p.i_customer
+     WHERE p.i_payment = $1 AND $2 = ANY(c.path) ${extra}`,
+  );
+const findWithin = findPaymentStatement('find_payment', '');
+const findBelow = findPaymentStatement(
+  'find_payment_below',
+  'AND c.i_customer <> $2 AND c.deleted_at IS NULL',
+);
+
+/** A payment of the actor or of a customer below it, also a deleted one: its books stay. */
+export async function findPayment(
+  db: Queryable,
+  actor: Actor,
+  i_payment: number,
+): Promise<PaymentRow | undefined> {
+  const [row] = await db.query<PaymentRow>(findWithin, [i_payment, actor.i_customer]);
+  return row;
+}
+
+/** A payment of a living customer below the actor. */
+export async function findPaymentBelow(
+  db: Transaction,
+  actor: Actor,
+  i_payment: number,
+): Promise<PaymentRow | undefined> {
+  const [row] = await db.query<PaymentRow>(findBelow, [i_payment, actor.i_customer]);
+  return row;
+}
+
+const listStatement = sql(
+  'list_payments',
+  `SELECT e.i_entry, ${paymentColumns('e.i_customer', 'e.amount')}
+   FROM entries e JOIN payments p ON p.i_payment = e.i_payment
+   WHERE e.i_customer = $1
+     AND ($2::timestamptz IS NULL OR p.payment_time >= $2) AND ($3::timestamptz IS NULL OR p.payment_time < $3)
+     AND ($4::int IS NULL OR sign(e.amount) = $4) AND e.i_entry > $5
+   ORDER BY e.i_entry OFFSET $6 LIMIT $7`,
+);
+
+export interface PaymentFilter {
+  readonly i_customer: number;
+  readonly from: Date | null;
+  readonly to: Date | null;
+  /** 1: credits only, -1: debits only, null: both. */
+  readonly sign: 1 | -1 | null;
+}
+
+export interface ListedPayment extends PaymentRow {
+  readonly i_entry: string;
+}
+
+/** Payments as seen from the customer's account, in the order in which they were booked. */
+export const listPayments = (
+  db: Queryable,
+  filter: PaymentFilter,
+  { last, offset, size }: Page<ListedPayment>,
+): Promise<ListedPayment[]> =>
+  db.query<ListedPayment>(listStatement, [
+    filter.i_customer,
+    filter.from,
+    filter.to,
+    filter.sign,
+    last?.i_entry ?? 0,
+    offset,
+    size,
+  ]);
+
+const sumBeforeStatement = sql(
+  'sum_before',
+  `SELECT coalesce(sum(e.amount), 0)::text AS sum FROM entries e JOIN payments p ON p.i_payment = e.i_payment
+   WHERE e.i_customer = $1 AND p.created_at < $2`,
+);
+
+/** What the account stood at before a moment. */
+export async function sumBefore(db: Queryable, i_customer: number, moment: Date): Promise<Money> {
+  const [row] = await db.query<{ sum: Money }>(sumBeforeStatement, [i_customer, moment]);
+  return row?.sum ?? '0';
+}
+
+export interface StatementRow {
+  readonly i_entry: string;
+  readonly i_payment: number;
+  readonly kind: PaymentKind;
+  readonly amount: Money;
+  readonly booked_at: Date;
+  readonly payment_notes: string | null;
+}
+
+const statementRowsStatement = sql(
+  'statement_rows',
+  `SELECT e.i_entry, e.i_payment, p.kind, e.amount::text AS amount, p.created_at AS booked_at, p.payment_notes
+   FROM entries e JOIN payments p ON p.i_payment = e.i_payment
+   WHERE e.i_customer = $1 AND p.created_at >= $2 AND p.created_at < $3 AND e.i_entry > $4
+   ORDER BY e.i_entry LIMIT $5`,
+);
+
+/** The account's entries of a period. */
+export const statementRows = (
+  db: Queryable,
+  i_customer: number,
+  from: Date,
+  to: Date,
+  { last, size }: Page<StatementRow>,
+): Promise<StatementRow[]> =>
+  db.query<StatementRow>(statementRowsStatement, [i_customer, from, to, last?.i_entry ?? 0, size]);
