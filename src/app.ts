@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'winston';
+import { auditMethods } from './audit/methods';
 import type { Config } from './config';
 import { openCredentials } from './core/credentials';
 import type { Core } from './core/dispatch';
@@ -11,13 +12,16 @@ import { purgeFailures } from './core/lockout';
 import type { Method } from './core/method';
 import { createRegistry } from './core/registry';
 import { customerMethods } from './customers/methods';
+import { dictionaryMethods } from './dictionaries/methods';
 import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
 import { xmlrpcFace } from './faces/xmlrpc/face';
 import { moneyMethods } from './money/methods';
+import { platformMethods } from './platform/methods';
 import { createMetrics } from './system/metrics';
 import { systemMethods } from './system/methods';
 import { systemRoutes } from './system/routes';
+import { tariffMethods } from './tariffs/methods';
 import { userMethods } from './users/methods';
 
 export interface AppOptions {
@@ -34,6 +38,10 @@ export const allMethods = (core: () => Core): readonly Method[] => [
   ...customerMethods,
   ...moneyMethods,
   ...userMethods,
+  ...tariffMethods,
+  ...dictionaryMethods,
+  ...auditMethods,
+  ...platformMethods,
   ...systemMethods(core),
 ];
 
@@ -86,6 +94,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     void reply.header('x-request-id', request.id);
     done();
   });
+  hangUpWhenClosing(app);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'There is nothing here' }));
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500;
@@ -94,6 +103,22 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     return reply.code(500).send({ error: `Internal error ${request.id}` });
   });
   return app;
+}
+
+/**
+ * Node closes idle connections when the server begins to close, but not those that become idle later: the last
+ * call in flight, on a connection that its client keeps alive, would hold the process up until the client lets go.
+ */
+function hangUpWhenClosing(app: FastifyInstance): void {
+  let closing = false;
+  app.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  app.addHook('onResponse', (request, _reply, done) => {
+    if (closing) request.raw.socket.destroySoon();
+    done();
+  });
 }
 
 const readTls = (config: Config) => ({

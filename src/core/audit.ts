@@ -18,10 +18,16 @@ export interface AuditRecord {
   readonly changes?: Readonly<Record<string, readonly [unknown, unknown]>>;
 }
 
+/** Somebody who failed to prove who it is. */
+interface Stranger {
+  readonly kind: 'unknown';
+  readonly address: string;
+}
+
 /** What a record takes from the call. */
 export interface AuditContext {
   readonly request_id: string;
-  readonly caller: Caller;
+  readonly caller: Caller | Stranger;
   readonly i_actor: number | null;
   readonly method: string;
 }
@@ -48,7 +54,8 @@ export async function writeAudit(db: Queryable, context: AuditContext, record: A
 }
 
 /** How a caller is called in logs and records. */
-export const callerName = (caller: Caller): string => (caller.kind === 'login' ? caller.login : caller.kind);
+export const callerName = (caller: Caller | Stranger): string =>
+  caller.kind === 'login' ? caller.login : caller.kind;
 
 /** What a secret leaves in a record. */
 export const secretChange = ['changed', 'changed'] as const;

@@ -5,6 +5,7 @@
 import { type Database, sql } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
+import { writeAudit } from './audit';
 import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
 import { apiLockout, countFailure, failureCount, locked } from './lockout';
 import type { Caller } from './method';
@@ -26,16 +27,21 @@ const findLogin = sql(
    LEFT JOIN customers c ON c.i_customer = u.i_customer AND c.deleted_at IS NULL`,
 );
 
-type LoginRow = { failures: number } & (
-  | {
-      i_customer: number;
-      path: number[];
-      web_login: string;
-      rights: EffectiveRights;
-      sealed: Buffer[] | null;
-    }
-  | { i_customer: null }
-);
+interface KnownLogin {
+  readonly i_customer: number;
+  readonly path: number[];
+  readonly web_login: string;
+  readonly rights: EffectiveRights;
+  readonly sealed: Buffer[] | null;
+}
+
+type LoginRow = { readonly failures: number } & (KnownLogin | { readonly i_customer: null });
+
+/** Where a request comes from, and how it is called in the log. */
+export interface Visit {
+  readonly address: string;
+  readonly request_id: string;
+}
 
 /** Proves against nothing, so that an unknown login costs what a known one does. */
 const nobodys: Ha1 = ha1Of('nobody', randomPassword());
@@ -47,7 +53,7 @@ const nobodys: Ha1 = ha1Of('nobody', randomPassword());
 export async function authenticateLogin(
   db: Database,
   credentials: Credentials,
-  address: string,
+  { address, request_id }: Visit,
   login: string,
   prove: (ha1: Ha1) => Proof,
 ): Promise<Caller | 'wrong' | 'stale'> {
@@ -60,12 +66,29 @@ export async function authenticateLogin(
   const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
     await countFailure(db, lockout);
+    if (known) await recordFailure(db, { address, request_id }, known);
     return 'wrong';
   }
   if (!proofs.includes('right')) return 'stale';
   const refusal = apiRefusal(known.rights);
   if (refusal) throw refusal;
   return { kind: 'login', address, login: known.web_login, actor: known };
+}
+
+/** Only of logins that exist: they are somebody's affair, and their number is bounded by the lock. */
+function recordFailure(db: Database, { address, request_id }: Visit, known: KnownLogin): Promise<void> {
+  const { i_customer, web_login } = known;
+  const context = {
+    request_id,
+    caller: { kind: 'unknown' as const, address },
+    i_actor: null,
+    method: 'authentication',
+  };
+  return writeAudit(db, context, {
+    action: 'AUTH_FAIL',
+    resource: `customer:username=${web_login}`,
+    i_customer,
+  });
 }
 
 function apiRefusal(rights: EffectiveRights): Fault | undefined {

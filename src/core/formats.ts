@@ -4,6 +4,7 @@
  */
 import { RE2JS } from 're2js';
 import dictionaries from '../../fixtures/dictionaries.json';
+import { asRanges } from '../config';
 import { parseTime } from './times';
 import { isNegative, isPositive, moneyFromText, moneyProblem } from './decimal';
 
@@ -15,7 +16,7 @@ const unstorable = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\p{Surrogate}/u;
 const control = /[\p{Cc}\u2028\u2029]/u;
 const hostLabel = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 const hostName = new RegExp(`^(?=.{1,253}$)${hostLabel}(\\.${hostLabel})*$`, 'i');
-const address = new RegExp(`^[^\\s@,;:<>()"\\\\]{1,64}@(?=.{1,253}$)${hostLabel}(\\.${hostLabel})*$`, 'iu');
+const address = /^[^\s@,;:<>()"\\]{1,64}@(.*)$/u;
 const namedAddress = /^[^<>"\\]*<([^<>]*)>$|^"[^"\\]*" *<([^<>]*)>$/u;
 
 const currencies = new Set(dictionaries.currencies.map((entry) => entry.currency));
@@ -27,7 +28,8 @@ const line: Problem = (value) =>
 
 const isAddress = (value: string): boolean => {
   const named = namedAddress.exec(value);
-  return address.test(named ? (named[1] ?? named[2] ?? '') : value);
+  const [, host = ''] = address.exec(named ? (named[1] ?? named[2] ?? '') : value) ?? [];
+  return hostName.test(host);
 };
 
 const money: Problem = (value) =>
@@ -62,9 +64,18 @@ export const formats = {
       return 'must be a regular expression (RE2: no look-around, no back-references)';
     }
   },
+  'address-range': (value) => {
+    try {
+      return asRanges(value).length === 1 ? undefined : 'must be one address or one CIDR range';
+    } catch {
+      return 'must be an address or a CIDR range';
+    }
+  },
   'like-pattern': (value) =>
     // As the pattern is compared: NFKC makes a backslash of the fullwidth one.
-    /(^|[^\\])(\\\\)*\\$/.test(value.normalize('NFKC')) ? 'must not end with a single backslash' : text(value),
+    /(^|[^\\])(\\\\)*\\$/.test(value.normalize('NFKC'))
+      ? 'must not end with a single backslash'
+      : text(value),
   time: (value) =>
     parseTime(value)
       ? undefined

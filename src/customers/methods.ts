@@ -1,4 +1,5 @@
 /** The customer calls, as `contract.md` has them: the table of contents of this folder. */
+import { hashGivenPassword } from '../core/credentials';
 import { defineMethod } from '../core/method';
 import {
   bit,
@@ -21,7 +22,6 @@ import {
   createCustomer,
   deleteCustomer,
   getCustomerInfo,
-  hashGivenPassword,
   unblockCustomer,
   updateCustomer,
 } from './service';

@@ -1,5 +1,6 @@
 /** The statements on customers. They know columns and locks; the rules are in `service.ts`. */
 import { nameKey } from '../core/names';
+import type { PasswordPolicy } from '../core/password-policy';
 import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
 import { type Queryable, type Transaction, sql } from '../db/database';
@@ -57,7 +58,7 @@ export interface References {
   readonly wrong: readonly string[];
   /** The currency of the tariff, if its wholesaler owns it. */
   readonly tariff_currency: string | null;
-  readonly policy: { readonly min_length: number; readonly needs_mixed: boolean };
+  readonly policy: PasswordPolicy;
 }
 
 const checkReferencesStatement = sql(

@@ -3,11 +3,12 @@
  * the order that the contract gives: target, grant and depth, reference, conflict, money.
  */
 import { findActor } from '../core/actors';
-import { hashPassword, ha1Of } from '../core/credentials';
+import { ha1Of } from '../core/credentials';
 import { isPositive, isZero, minus, negate } from '../core/decimal';
 import { formats } from '../core/formats';
 import type { Call } from '../core/method';
 import { nameKey } from '../core/names';
+import { demandSatisfies } from '../core/password-policy';
 import { demandGrantable } from '../core/rights';
 import { type Wholesaler, type WholesalerLock, demandBelow, lockWholesaler } from '../core/tree';
 import type { Money } from '../core/schema';
@@ -19,11 +20,6 @@ import { recordedChanges } from './changes';
 import { type CreateParams, type UpdateParams, customerColumns, fallbacks } from './fields';
 import * as repository from './repository';
 import type { References, Target } from './repository';
-
-/** Hashing takes 10 ms and must not hold a connection. */
-export async function hashGivenPassword(params: { web_password?: string }): Promise<string | undefined> {
-  return params.web_password === undefined ? undefined : hashPassword(params.web_password);
-}
 
 /** Creates a customer directly below the actor. */
 export async function createCustomer(call: Call, params: CreateParams, password_hash: string | undefined) {
@@ -46,7 +42,7 @@ export async function createCustomer(call: Call, params: CreateParams, password_
     params.i_password_policy ?? null,
   );
   demandReferences(params, references);
-  demandPolicy(params.web_password, references);
+  demandSatisfies(params.web_password, references.policy);
 
   const i_customer = await repository.insertCustomer(db, {
     wholesaler,
@@ -97,7 +93,7 @@ export async function updateCustomer(call: Call, params: UpdateParams, password_
   const references = await repository.checkReferences(db, actor, wholesaler.i_customer, params, policy);
   demandReferences(params, references);
   if (params.i_commission_agent === i_customer) throw wrongReference('i_commission_agent');
-  if (params.web_password !== undefined) demandPolicy(params.web_password, references);
+  if (params.web_password !== undefined) demandSatisfies(params.web_password, references.policy);
 
   await writeColumns(call, params);
   await writeLogin(call, i_customer, newLogin, password_hash);
@@ -237,19 +233,6 @@ function demandReferences(params: Partial<CreateParams>, references: References)
     throw wrongReference('i_tariff');
   const [wrong] = references.wrong;
   if (wrong !== undefined) throw wrongReference(wrong);
-}
-
-function demandPolicy(password: string, { policy }: References): void {
-  const mixed = /\p{Ll}/u.test(password) && /\p{Lu}/u.test(password) && /\p{Nd}/u.test(password);
-  if (Array.from(password).length < policy.min_length || (policy.needs_mixed && !mixed)) {
-    const letters = policy.needs_mixed
-      ? ', among them a lower-case letter, an upper-case letter and a digit'
-      : '';
-    throw badParameter(
-      'web_password',
-      `must have at least ${policy.min_length} characters${letters} (password policy)`,
-    );
-  }
 }
 
 async function storeApiPassword(

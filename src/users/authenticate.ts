@@ -20,7 +20,7 @@ export async function authCustomer(call: Call<Database>, params: { username: str
   const one_time_hash = call.credentials.hashOneTimePassword(params.password);
   const oneTime = !standing && user !== undefined && (await hasOneTimePassword(db, user, one_time_hash, now));
 
-  if (!user || !(standing || oneTime)) return refuse(call, params.username);
+  if (!user || !(standing || oneTime)) return refuse(call, params.username, user);
   // Whoever guessed right while others closed the lock is told nothing.
   await refuseLocked(db, lockout);
   if (user.blocked) throw forbidden('The customer is blocked');
@@ -33,8 +33,13 @@ export async function authCustomer(call: Call<Database>, params: { username: str
   };
 }
 
-async function refuse(call: Call<Database>, username: string): Promise<never> {
+async function refuse(call: Call<Database>, username: string, user: User | undefined): Promise<never> {
   await countFailure(call.db, webLockout(call.actor.i_customer, username));
+  await call.audit({
+    action: 'AUTH_FAIL',
+    resource: `customer:username=${username}`,
+    i_customer: user?.i_customer ?? call.actor.i_customer,
+  });
   throw forbidden('Wrong username or password');
 }
 
@@ -45,6 +50,11 @@ async function answerOneTime(
   hash: Buffer,
   username: string,
 ): Promise<Fault> {
-  if (!(await useOneTimePassword(call.db, user, hash, call.now))) return refuse(call, username);
+  if (!(await useOneTimePassword(call.db, user, hash, call.now))) return refuse(call, username, user);
+  await call.audit({
+    action: 'AUTH_OTP',
+    resource: `customer:username=${username}`,
+    i_customer: user.i_customer,
+  });
   return new Fault('one_time_password', 'Authenticated by a one-time password: set a new password now');
 }

@@ -23,5 +23,10 @@ export async function resetCustomerOneTimePassword(call: Call, { web_login }: { 
     new Date(call.now.getTime() + life_ms),
   );
   await forgiveFailures(db, web_login);
+  await call.audit({
+    action: 'OTP_RST',
+    resource: `customer:username=${web_login}`,
+    i_customer: user.i_customer,
+  });
   return { result: 'OK' as const, password };
 }

@@ -1,12 +1,18 @@
 /** The statements on users: the people who log in under a customer. */
+import type { Page } from '../core/batches';
 import { nameKey } from '../core/names';
 import type { Actor } from '../core/rights';
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, type Transaction, sql } from '../db/database';
 
+/** What a user may do, as the API names it. */
+export const accessLevels = ['ADMINISTRATOR', 'REPORTER', 'BILLING', 'CALL_SHOP_OPERATOR', 'NOC'] as const;
+export type AccessLevel = (typeof accessLevels)[number];
+
+/** A user as somebody who logs in. */
 export interface User {
   readonly i_web_user: number;
   readonly i_customer: number;
-  readonly i_access_level: 'ADMINISTRATOR' | 'REPORTER' | 'BILLING' | 'CALL_SHOP_OPERATOR' | 'NOC';
+  readonly i_access_level: AccessLevel;
   readonly is_recovery: boolean;
   readonly password_hash: string | null;
   /** The user itself, its customer, or anybody above that is blocked. */
@@ -69,4 +75,143 @@ export async function setOneTimePassword(
   expires_at: Date,
 ): Promise<void> {
   await db.query(setOneTimeStatement, [user.i_web_user, hash, expires_at]);
+}
+
+/** A user as it is managed. */
+export interface UserRow {
+  readonly i_web_user: number;
+  readonly i_customer: number;
+  readonly web_login: string;
+  readonly i_access_level: AccessLevel;
+  readonly name: string | null;
+  readonly description: string | null;
+  readonly email: string | null;
+  /** The user itself; its customer may be blocked besides. */
+  readonly blocked: boolean;
+  readonly is_default: boolean;
+  readonly is_recovery: boolean;
+}
+
+const rowColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, u.name, u.description, u.email, u.blocked,
+  u.is_default, u.is_recovery`;
+
+const rowStatement = (name: string, clause: string) =>
+  sql(
+    name,
+    `SELECT ${rowColumns} FROM users u JOIN customers c ON c.i_customer = u.i_customer
+     WHERE u.i_web_user = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path) ${clause}`,
+  );
+const findRowStatement = rowStatement('find_user_row', '');
+const lockRowStatement = rowStatement('lock_user_row', 'FOR NO KEY UPDATE OF u');
+
+/** A user of the actor or of a customer below it. */
+export async function findUserRow(
+  db: Queryable,
+  actor: Actor,
+  i_web_user: number,
+): Promise<UserRow | undefined> {
+  const [row] = await db.query<UserRow>(findRowStatement, [i_web_user, actor.i_customer]);
+  return row;
+}
+
+export async function lockUser(
+  db: Transaction,
+  actor: Actor,
+  i_web_user: number,
+): Promise<UserRow | undefined> {
+  const [row] = await db.query<UserRow>(lockRowStatement, [i_web_user, actor.i_customer]);
+  return row;
+}
+
+const listStatement = sql(
+  'list_users',
+  `SELECT ${rowColumns} FROM users u WHERE u.i_customer = $1 AND u.deleted_at IS NULL AND u.i_web_user > $2
+   ORDER BY u.i_web_user OFFSET $3 LIMIT $4`,
+);
+
+export const listUsers = (
+  db: Queryable,
+  i_customer: number,
+  { last, offset, size }: Page<UserRow>,
+): Promise<UserRow[]> => db.query<UserRow>(listStatement, [i_customer, last?.i_web_user ?? 0, offset, size]);
+
+const insertStatement = sql(
+  'insert_user',
+  `WITH customer AS (SELECT i_customer FROM customers WHERE i_customer = $1 AND deleted_at IS NULL FOR KEY SHARE)
+   INSERT INTO users (i_customer, web_login, login_key, password_hash, i_access_level, name, description, email)
+   SELECT i_customer, $2, $3, $4, coalesce($5, 'ADMINISTRATOR'), $6, $7, $8 FROM customer RETURNING i_web_user`,
+);
+
+export interface NewUser {
+  readonly i_customer: number;
+  readonly web_login: string;
+  readonly password_hash: string | null;
+  readonly i_access_level?: AccessLevel;
+  readonly name?: string | null;
+  readonly description?: string | null;
+  readonly email?: string | null;
+}
+
+/** Answers the new id; undefined if the customer was deleted meanwhile. */
+export async function insertUser(db: Transaction, user: NewUser): Promise<number | undefined> {
+  const [row] = await db.query<{ i_web_user: number }>(insertStatement, [
+    user.i_customer,
+    user.web_login,
+    nameKey(user.web_login),
+    user.password_hash,
+    user.i_access_level ?? null,
+    user.name ?? null,
+    user.description ?? null,
+    user.email ?? null,
+  ]);
+  return row?.i_web_user;
+}
+
+const updateStatement = sql(
+  'update_user',
+  `UPDATE users SET updated_at = now(), web_login = coalesce($2, web_login), login_key = coalesce($3, login_key),
+     password_hash = coalesce($4, password_hash), i_access_level = coalesce($5, i_access_level),
+     name = CASE WHEN $6::boolean THEN $7 ELSE name END,
+     description = CASE WHEN $8::boolean THEN $9 ELSE description END,
+     email = CASE WHEN $10::boolean THEN $11 ELSE email END
+   WHERE i_web_user = $1`,
+);
+
+/** Writes what is given; null clears, absent leaves alone. */
+export async function updateUser(
+  db: Transaction,
+  i_web_user: number,
+  given: Partial<Omit<NewUser, 'i_customer' | 'password_hash'>>,
+  password_hash: string | null,
+): Promise<void> {
+  await db.query(updateStatement, [
+    i_web_user,
+    given.web_login ?? null,
+    given.web_login === undefined ? null : nameKey(given.web_login),
+    password_hash,
+    given.i_access_level ?? null,
+    ...(['name', 'description', 'email'] as const).flatMap((name) => [
+      given[name] !== undefined,
+      given[name] ?? null,
+    ]),
+  ]);
+}
+
+const markDeletedStatement = sql(
+  'delete_user',
+  `UPDATE users SET deleted_at = now(), updated_at = now(), password_hash = NULL, one_time_hash = NULL
+   WHERE i_web_user = $1`,
+);
+
+export async function markUserDeleted(db: Transaction, i_web_user: number): Promise<void> {
+  await db.query(markDeletedStatement, [i_web_user]);
+}
+
+const setBlockedStatement = sql(
+  'set_user_blocked',
+  'UPDATE users SET blocked = $2, updated_at = now() WHERE i_web_user = $1',
+);
+
+export async function setUserBlocked(db: Transaction, i_web_user: number, blocked: boolean): Promise<void> {
+  await db.query(setBlockedStatement, [i_web_user, blocked]);
 }

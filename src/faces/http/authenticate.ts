@@ -18,7 +18,7 @@ export class Challenge {
 }
 
 /** Throws fault 429, 403 or 503 as `core/authenticate.ts` does. */
-export type Authenticate = (request: IncomingMessage) => Promise<Caller | Challenge>;
+export type Authenticate = (request: IncomingMessage, request_id: string) => Promise<Caller | Challenge>;
 
 export function createAuthenticate(core: Core): Authenticate {
   const { config, credentials } = core;
@@ -34,7 +34,7 @@ export function createAuthenticate(core: Core): Authenticate {
     return new Challenge([...digest.challenges(stale), ...basic]);
   };
 
-  return async (request) => {
+  return async (request, request_id) => {
     const origin = originOf(request, config.trusted_proxies);
     const { address } = origin;
     if (
@@ -47,7 +47,13 @@ export function createAuthenticate(core: Core): Authenticate {
     const claim =
       readDigest(digest, header, request) ?? (allowsBasic(origin) ? readBasic(header) : undefined);
     if (!claim) return challenge(origin, false);
-    const caller = await authenticateLogin(core.db, credentials, address, claim.login, claim.prove);
+    const caller = await authenticateLogin(
+      core.db,
+      credentials,
+      { address, request_id },
+      claim.login,
+      claim.prove,
+    );
     if (caller === 'wrong') return challenge(origin, false);
     return caller === 'stale' || !claim.once() ? challenge(origin, true) : caller;
   };

@@ -51,7 +51,7 @@ async function identify(
   reply: FastifyReply,
 ): Promise<unknown> {
   try {
-    const caller = await authenticate(request.raw);
+    const caller = await authenticate(request.raw, request.id);
     if (caller instanceof Challenge) {
       return await reply
         .code(401)

@@ -98,7 +98,13 @@ function writeAny(value: unknown): string {
     return `<value><array><data>${value.list.map(multicallMember).join('')}</data></array></value>`;
   }
   if (typeof value === 'string') return `<value><string>${escape(value)}</string></value>`;
-  if (typeof value === 'number') return `<value><int>${value}</int></value>`;
+  if (value === null || value === undefined) return nil;
+  if (typeof value === 'boolean') return `<value><boolean>${value ? 1 : 0}</boolean></value>`;
+  if (typeof value === 'number') {
+    return Number.isInteger(value)
+      ? `<value><int>${value}</int></value>`
+      : `<value><double>${doubleText(value)}</double></value>`;
+  }
   const members = Object.entries(value as Members);
   const written = members.map(
     ([name, member]) => `<member><name>${escape(name)}</name>${writeAny(member)}</member>`,

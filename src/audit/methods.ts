@@ -1,0 +1,112 @@
+/** getAuditLogs: who changed what, for everybody about the customers below. */
+import { type Call, defineMethod } from '../core/method';
+import { any, id, integer, list, nullable, ok, optional, struct, text, time } from '../core/schema';
+import { formatTime, parseTime } from '../core/times';
+import { demandWithin } from '../core/tree';
+import { type Database, sql } from '../db/database';
+
+const hour_ms = 3_600_000;
+
+interface AuditParams {
+  readonly start_date?: string;
+  readonly end_date?: string;
+  readonly limit?: number;
+  readonly offset?: number;
+  readonly i_customer?: number;
+}
+
+interface Row {
+  readonly created_at: Date;
+  readonly request_id: string;
+  readonly caller: string;
+  readonly i_actor: number | null;
+  readonly address: string;
+  readonly method: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly i_customer: number;
+  readonly changes: Readonly<Record<string, readonly [unknown, unknown]>>;
+  /** Whether those who did it are themselves within the actor's reach. */
+  readonly inside: boolean;
+}
+
+const listStatement = sql(
+  'list_audit_records',
+  `SELECT r.created_at, r.request_id, r.caller, r.i_actor, r.address, r.method, r.action, r.resource, r.i_customer, r.changes,
+     coalesce($1 = ANY(a.path), true) AS inside
+   FROM audit_records r JOIN customers c ON c.i_customer = r.i_customer LEFT JOIN customers a ON a.i_customer = r.i_actor
+   WHERE r.created_at >= $2 AND r.created_at < $3 AND $1 = ANY(c.path) AND ($4::int IS NULL OR r.i_customer = $4)
+   ORDER BY r.created_at, r.i_audit_record OFFSET $5 LIMIT $6`,
+);
+
+async function getAuditLogs(call: Call<Database>, params: AuditParams) {
+  const { db, actor, now } = call;
+  if (params.i_customer !== undefined) await demandWithin(db, actor, params.i_customer);
+  const given = params.start_date === undefined ? undefined : parseTime(params.start_date);
+  const start = given ?? new Date(now.getTime() - hour_ms);
+  const end = params.end_date === undefined ? undefined : parseTime(params.end_date);
+  const rows = await db.query<Row>(listStatement, [
+    actor.i_customer,
+    start,
+    // Without a start: until this very moment, and a little more for the clock of the database.
+    end ?? new Date((given ?? now).getTime() + hour_ms),
+    params.i_customer ?? null,
+    params.offset ?? 0,
+    params.limit ?? 100,
+  ]);
+  return { result: 'OK' as const, records: rows.map(recordOf) };
+}
+
+/** What somebody above did to the actor's customers is told, but not who it was and from where. */
+const recordOf = ({ created_at, inside, changes, ...row }: Row) => ({
+  ...row,
+  date: formatTime(created_at),
+  caller: inside ? row.caller : null,
+  i_actor: inside ? row.i_actor : null,
+  address: inside ? row.address : null,
+  changes: Object.entries(changes).map(([field, [before, after]]) => ({ field, old: before, new: after })),
+});
+
+export const auditMethods = [
+  defineMethod({
+    name: 'getAuditLogs',
+    summary: 'Answers what was changed, and which logins failed, at the actor and below it.',
+    access: 'read',
+    right: 'none',
+    trusted: 'required',
+    params: struct({
+      start_date: optional(time('From here on; absent: one hour ago.')),
+      end_date: optional(time('Before this; absent: one hour after start_date.')),
+      limit: optional(integer('Answer at most so many; absent: 100.', { minimum: 0, maximum: 100 })),
+      offset: optional(integer('Skip so many.', { minimum: 0 })),
+      i_customer: optional(id('Only what concerns this customer.')),
+    }),
+    result: struct({
+      result: ok,
+      records: list(
+        struct({
+          date: time('When.'),
+          request_id: text(64, 'The request, as in the log and in the X-Request-Id of its answer.'),
+          caller: nullable(text(128, 'Who called; nil: somebody above the actor.')),
+          i_actor: nullable(id('The customer that the call ran as.')),
+          address: nullable(text(64, 'From where.')),
+          method: text(64, 'The method.'),
+          action: text(16, 'A added, U changed, D deleted, FUNDS, AUTH_FAIL, AUTH_OTP, OTP_RST.'),
+          resource: text(1024, 'What, such as customers:i_customer=5.'),
+          i_customer: id('The customer that it concerns.'),
+          changes: list(
+            struct({
+              field: text(64, 'The field.'),
+              old: any('What it was.'),
+              new: any('What it is; of secrets only that they changed.'),
+            }),
+            'The changed fields.',
+          ),
+        }),
+        'The records, the oldest first.',
+      ),
+    }),
+    faults: ['not_found'],
+    run: getAuditLogs,
+  }),
+];

@@ -1,0 +1,123 @@
+/**
+ * The people who log in under a customer. A customer's own login is its default user, changed by
+ * updateCustomer; the recovery user is changed by nobody. Users of customers below need the right
+ * to edit; the actor's own users are its own affair.
+ */
+import { changesBetween, secretChange } from '../core/audit';
+import { inBatches } from '../core/batches';
+import type { Call } from '../core/method';
+import { demandPolicy } from '../core/password-policy';
+import { demand } from '../core/rights';
+import { demandWithin } from '../core/tree';
+import type { Database } from '../db/database';
+import { forbidden, notFound } from '../faults';
+import * as repository from './repository';
+import type { AccessLevel, UserRow } from './repository';
+
+export interface UserFields {
+  readonly web_login?: string;
+  readonly web_password?: string;
+  readonly i_access_level?: AccessLevel;
+  readonly name?: string | null;
+  readonly description?: string | null;
+  readonly email?: string | null;
+}
+
+/** Makes a user of the actor, or of a customer below it. */
+export async function createWebUser(
+  call: Call,
+  params: UserFields & { i_customer?: number; web_login: string; web_password: string },
+  password_hash: string | undefined,
+) {
+  const { actor, db } = call;
+  const i_customer = params.i_customer ?? actor.i_customer;
+  if (i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
+  await demandWithin(db, actor, i_customer);
+  await demandPolicy(db, i_customer, params.web_password);
+  const i_web_user = await repository.insertUser(db, {
+    ...params,
+    i_customer,
+    password_hash: password_hash ?? null,
+  });
+  if (i_web_user === undefined) throw notFound();
+  await record(call, 'A', { i_web_user, i_customer }, {}, params);
+  return { result: 'OK' as const, i_web_user };
+}
+
+/** Changes what is given; nil clears a name, a description or an address. */
+export async function updateWebUser(
+  call: Call,
+  params: UserFields & { i_web_user: number },
+  password_hash: string | undefined,
+) {
+  const user = await demandChangeable(call, params.i_web_user);
+  if (params.web_password !== undefined) await demandPolicy(call.db, user.i_customer, params.web_password);
+  await repository.updateUser(call.db, params.i_web_user, params, password_hash ?? null);
+  await record(call, 'U', user, user, params);
+  return { result: 'OK' as const, i_web_user: user.i_web_user };
+}
+
+export async function deleteWebUser(call: Call, { i_web_user }: { i_web_user: number }) {
+  const user = await demandChangeable(call, i_web_user);
+  await repository.markUserDeleted(call.db, i_web_user);
+  await record(call, 'D', user, {}, {});
+  return { result: 'OK' as const, i_web_user };
+}
+
+export const blockWebUser = (call: Call, { i_web_user }: { i_web_user: number }) =>
+  setBlocked(call, i_web_user, true);
+export const unblockWebUser = (call: Call, { i_web_user }: { i_web_user: number }) =>
+  setBlocked(call, i_web_user, false);
+
+async function setBlocked(call: Call, i_web_user: number, blocked: boolean) {
+  const user = await demandChangeable(call, i_web_user);
+  if (user.blocked !== blocked) {
+    await repository.setUserBlocked(call.db, i_web_user, blocked);
+    await record(call, 'U', user, { blocked: user.blocked }, { blocked });
+  }
+  return { result: 'OK' as const, i_web_user };
+}
+
+export async function getWebUserInfo(call: Call<Database>, { i_web_user }: { i_web_user: number }) {
+  const web_user = await repository.findUserRow(call.db, call.actor, i_web_user);
+  if (!web_user) throw notFound('User');
+  return { result: 'OK' as const, i_web_user, web_user };
+}
+
+export async function listWebUsers(
+  call: Call<Database>,
+  params: { i_customer?: number; offset?: number; limit?: number },
+) {
+  const i_customer = params.i_customer ?? call.actor.i_customer;
+  await demandWithin(call.db, call.actor, i_customer);
+  const web_users = await inBatches<UserRow>(params, (page) =>
+    repository.listUsers(call.db, i_customer, page),
+  );
+  return { result: 'OK' as const, web_users };
+}
+
+/** The user, locked, if the actor may change it; 403 without the right, before it is told whether there is one. */
+async function demandChangeable(call: Call, i_web_user: number): Promise<UserRow> {
+  const user = await repository.lockUser(call.db, call.actor, i_web_user);
+  if (user?.i_customer !== call.actor.i_customer) demand(call.actor, 'customers_mgmt:edit');
+  if (!user) throw notFound('User');
+  if (user.is_default)
+    throw forbidden('The default user is the customer itself: it is changed by updateCustomer');
+  if (user.is_recovery) throw forbidden('The recovery user cannot be changed');
+  return user;
+}
+
+function record(
+  call: Call,
+  action: 'A' | 'U' | 'D',
+  { i_web_user, i_customer }: Pick<UserRow, 'i_web_user' | 'i_customer'>,
+  before: object,
+  given: object,
+): Promise<void> {
+  const { web_password, i_web_user: _id, i_customer: _customer, ...open } = given as Record<string, unknown>;
+  const changes = {
+    ...changesBetween(before as Record<string, unknown>, open),
+    ...(web_password !== undefined && { web_password: secretChange }),
+  };
+  return call.audit({ action, resource: `web_users:i_web_user=${i_web_user}`, i_customer, changes });
+}
