@@ -15,6 +15,8 @@ import { customerMethods } from './customers/methods';
 import { dictionaryMethods } from './dictionaries/methods';
 import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
+import { docsRoutes } from './faces/docs/routes';
+import { jsonFace } from './faces/json/face';
 import { xmlrpcFace } from './faces/xmlrpc/face';
 import { moneyMethods } from './money/methods';
 import { platformMethods } from './platform/methods';
@@ -56,7 +58,11 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
     observe: metrics.observe,
   };
   const app = createServer(config, log);
-  xmlrpcFace(app, core, createAuthenticate(core));
+  const authenticate = createAuthenticate(core);
+  app.decorateRequest('caller');
+  xmlrpcFace(app, core, authenticate);
+  jsonFace(app, core, authenticate);
+  docsRoutes(app, core);
   systemRoutes(app, core, metrics, createIsInside(core));
 
   const purge = setInterval(() => {
@@ -79,7 +85,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     // What is in flight is finished; connections that only wait are closed.
     forceCloseConnections: 'idle' as const,
     genReqId: () => randomUUID(),
-    http: { maxHeaderSize: config.headers_limit_bytes },
+    http: wireLimits(config),
     exposeHeadRoutes: false,
   };
   const tls = config.tls_cert !== undefined && config.tls_key !== undefined;
@@ -91,6 +97,8 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     done(null, body);
   });
   app.addHook('onRequest', (request, reply, done) => {
+    // Fastify itself would answer 415 to a type that it cannot read.
+    delete request.raw.headers['content-type'];
     void reply.header('x-request-id', request.id);
     done();
   });
@@ -121,8 +129,14 @@ function hangUpWhenClosing(app: FastifyInstance): void {
   });
 }
 
+/** Node looks for requests that take too long once in 30 seconds, unless it is told otherwise. */
+const wireLimits = (config: Config) => ({
+  maxHeaderSize: config.headers_limit_bytes,
+  connectionsCheckingInterval: Math.min(1_000, config.call_timeout_ms),
+});
+
 const readTls = (config: Config) => ({
   cert: readFileSync(config.tls_cert ?? ''),
   key: readFileSync(config.tls_key ?? ''),
-  maxHeaderSize: config.headers_limit_bytes,
+  ...wireLimits(config),
 });

@@ -110,6 +110,12 @@ export const settings = {
     among('refuse', 'ignore'),
     '`ignore`: unknown members are dropped and logged.',
   ),
+  api_php: setting(
+    'TREELINE_API_PHP',
+    'off',
+    among('off', 'on'),
+    '`on`: serve the old form `GET /api.php?username=&apipassword=&action=&JSONString=`, over TLS or loopback.',
+  ),
   nonce_life_s: setting(
     'TREELINE_NONCE_LIFE_S',
     '60',

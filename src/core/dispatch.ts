@@ -32,9 +32,9 @@ export interface Core {
 /** A call as a face hands it over. */
 export interface Request {
   readonly request_id: string;
-  readonly method: string;
-  readonly members: Struct;
   readonly caller: Caller;
+  /** Reads the body; what it throws is answered and logged like any other fault. */
+  readonly read: () => { readonly method: string; readonly members: Struct };
 }
 
 export interface Ended {
@@ -58,7 +58,7 @@ export async function dispatch(core: Core, request: Request): Promise<Outcome> {
   try {
     outcome = await run(core, request, trace);
   } catch (error) {
-    outcome = error instanceof Fault ? error : bug(core, request, error);
+    outcome = error instanceof Fault ? error : bug(core, request, trace, error);
   }
   report(core, request, trace, outcome, clock_ms() - started);
   return outcome;
@@ -71,12 +71,13 @@ interface Trace {
 }
 
 async function run(core: Core, request: Request, trace: Trace): Promise<Outcome> {
-  const registered = core.registry.get(request.method);
-  if (!registered) throw new Fault('no_such_method', `There is no method ${request.method.slice(0, 64)}`);
+  const { method: name, members: given } = request.read();
+  const registered = core.registry.get(name);
+  if (!registered) throw new Fault('no_such_method', `There is no method ${name.slice(0, 64)}`);
   const { method, check } = registered;
   trace.method = method;
 
-  const members = new Map(request.members);
+  const members = new Map(given);
   const wholesalerValue = members.get('i_wholesaler');
   if (method.trusted !== 'never') members.delete('i_wholesaler');
   const params = check(members, core.config.unknown_parameters, (name) => {
@@ -169,10 +170,10 @@ function callOf<Db extends Queryable>(
   };
 }
 
-function bug(core: Core, request: Request, error: unknown): Fault {
+function bug(core: Core, request: Request, trace: Trace, error: unknown): Fault {
   core.log.error('Internal error', {
     request_id: request.request_id,
-    method: request.method,
+    method: trace.method?.name,
     stack: error instanceof Error ? error.stack : String(error),
   });
   return new Fault('internal', `Internal error ${request.request_id}`);

@@ -32,16 +32,6 @@ async function one(core: Core, call: Call<Database>, member: Value, index: numbe
     return new Fault('not_a_call', 'A member of a multicall needs methodName, a string');
   if (!Array.isArray(params)) return new Fault('not_a_call', 'params of a multicall must be an array');
   if (method === 'system.multicall') return new Fault('not_a_call', 'A multicall cannot contain a multicall');
-  try {
-    const members = membersOf(core.registry, method, params);
-    return await dispatch(core, {
-      request_id: `${call.request_id}.${index + 1}`,
-      method,
-      members,
-      caller: call.caller,
-    });
-  } catch (error) {
-    if (error instanceof Fault) return error;
-    throw error;
-  }
+  const read = () => ({ method, members: membersOf(core.registry, method, params) });
+  return dispatch(core, { request_id: `${call.request_id}.${index + 1}`, caller: call.caller, read });
 }

@@ -50,9 +50,23 @@ function firstForeign(hops: readonly string[], proxies: readonly AddressRange[])
   return foreign !== undefined && ipaddr.isValid(foreign) ? foreign : undefined;
 }
 
-/** The `for` of each element of a Forwarded header (RFC 7239). */
+const forwardedPair = /[ \t]*([^\s=,;"]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]*))[ \t]*([,;]|$)/y;
+
+/**
+ * The `for` of each element of a Forwarded header (RFC 7239), empty where there is none. A quoted
+ * value, such as a host that the client sent, may hold anything; a header that cannot be read names nobody.
+ */
 function forwardedHops(header: string): string[] {
-  return header.split(',').map((element) => /(?:^|;)\s*for="?([^";]*)"?/i.exec(element)?.[1] ?? '');
+  const hops = [''];
+  forwardedPair.lastIndex = 0;
+  while (forwardedPair.lastIndex < header.length) {
+    const [match, name, quoted, plain = '', end] = forwardedPair.exec(header) ?? [];
+    const isFor = name?.toLowerCase() === 'for';
+    if (match === undefined || (isFor && hops.at(-1) !== '')) return [''];
+    if (isFor) hops[hops.length - 1] = quoted ?? plain;
+    if (end === ',') hops.push('');
+  }
+  return hops;
 }
 
 /** Without brackets, port and zone, and as IPv4 where it is one. */

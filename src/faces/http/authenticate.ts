@@ -18,7 +18,17 @@ export class Challenge {
 }
 
 /** Throws fault 429, 403 or 503 as `core/authenticate.ts` does. */
-export type Authenticate = (request: IncomingMessage, request_id: string) => Promise<Caller | Challenge>;
+export type Authenticate = (
+  request: IncomingMessage,
+  request_id: string,
+  /** Login and password that came otherwise than in a header; they count as Basic does. */
+  given?: Password,
+) => Promise<Caller | Challenge>;
+
+interface Password {
+  readonly login: string;
+  readonly password: string;
+}
 
 export function createAuthenticate(core: Core): Authenticate {
   const { config, credentials } = core;
@@ -29,12 +39,12 @@ export function createAuthenticate(core: Core): Authenticate {
   });
   const trustedHosts = createTrustedHosts(core.db);
 
-  const challenge = (origin: Origin, stale: boolean): Challenge => {
+  const challenge = (request: IncomingMessage, origin: Origin, stale: boolean): Challenge => {
     const basic = allowsBasic(origin) ? [`Basic realm="${realm}"`] : [];
-    return new Challenge([...digest.challenges(stale), ...basic]);
+    return new Challenge([...digest.challenges(stale, knowsMd5Only(request)), ...basic]);
   };
 
-  return async (request, request_id) => {
+  return async (request, request_id, given) => {
     const origin = originOf(request, config.trusted_proxies);
     const { address } = origin;
     if (
@@ -44,9 +54,9 @@ export function createAuthenticate(core: Core): Authenticate {
       return { kind: 'trusted', address };
     }
     const header = request.headers.authorization ?? '';
-    const claim =
-      readDigest(digest, header, request) ?? (allowsBasic(origin) ? readBasic(header) : undefined);
-    if (!claim) return challenge(origin, false);
+    const password = allowsBasic(origin) ? (given ?? readBasic(header)) : undefined;
+    const claim = readDigest(digest, header, request) ?? (password && claimOf(password));
+    if (!claim) return challenge(request, origin, false);
     const caller = await authenticateLogin(
       core.db,
       credentials,
@@ -54,8 +64,11 @@ export function createAuthenticate(core: Core): Authenticate {
       claim.login,
       claim.prove,
     );
-    if (caller === 'wrong') return challenge(origin, false);
-    return caller === 'stale' || !claim.once() ? challenge(origin, true) : caller;
+    if (caller === 'wrong') {
+      core.log.warn('Wrong API password', { request_id, login: claim.login, address });
+      return challenge(request, origin, false);
+    }
+    return caller === 'stale' || !claim.once() ? challenge(request, origin, true) : caller;
   };
 }
 
@@ -79,6 +92,10 @@ interface Claim {
   readonly once: () => boolean;
 }
 
+/** Python's httplib2 keeps the last challenge of a scheme alone, and breaks down when that is SHA-256. */
+const knowsMd5Only = (request: IncomingMessage): boolean =>
+  /httplib2/i.test(request.headers['user-agent'] ?? '');
+
 const allowsBasic = (origin: Origin): boolean => origin.encrypted || isLoopback(origin);
 
 function readDigest(digest: Digest, header: string, request: IncomingMessage): Claim | undefined {
@@ -99,14 +116,18 @@ function readDigest(digest: Digest, header: string, request: IncomingMessage): C
 
 /** The same target, as a path or, as some proxies and old clients write it, with scheme and host. */
 function isSameUri(claimed: string, requested: string): boolean {
-  return claimed === requested || claimed.replace(/^https?:\/\/[^/]+/i, '') === requested;
+  const withoutHost = (uri: string): string => uri.replace(/^https?:\/\/[^/]+/i, '');
+  return withoutHost(claimed) === withoutHost(requested);
 }
 
-function readBasic(header: string): Claim | undefined {
+function readBasic(header: string): Password | undefined {
   const encoded = /^basic\s+([A-Za-z0-9+/=]+)\s*$/i.exec(header)?.[1];
   if (encoded === undefined) return undefined;
   const [, login, password] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
-  if (login === undefined || password === undefined) return undefined;
+  return login === undefined || password === undefined ? undefined : { login, password };
+}
+
+function claimOf({ login, password }: Password): Claim {
   const given = Buffer.from(ha1Of(login, password)['SHA-256']);
   return {
     login,

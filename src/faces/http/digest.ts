@@ -5,6 +5,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type DigestAlgorithm, type Ha1, digestHash, realm } from '../../core/credentials';
+import { nameKey } from '../../core/names';
 import { createReplayGuard } from './replay';
 
 export interface DigestAnswer {
@@ -18,8 +19,8 @@ export interface DigestAnswer {
 }
 
 export interface Digest {
-  /** One header line for each algorithm, in the configured order. */
-  challenges(stale: boolean): readonly string[];
+  /** One header line for each algorithm, in the configured order; for some callers MD5 alone will do. */
+  challenges(stale: boolean, md5Only: boolean): readonly string[];
   /** What the header claims; undefined if it is no complete Digest answer of the kind that was asked for. */
   read(header: string): DigestAnswer | undefined;
   /** Whether the answer fits the HA1, whatever the age of its nonce. */
@@ -52,9 +53,10 @@ export function createDigest({ nonce_key, algorithms, nonce_life_ms }: Options):
   };
 
   return {
-    challenges: (stale) => {
+    challenges: (stale, md5Only) => {
       const nonce = newNonce();
-      return algorithms.map((algorithm) => {
+      const offered = md5Only ? algorithms.filter((algorithm) => algorithm === 'MD5') : algorithms;
+      return offered.map((algorithm) => {
         // Old clients know MD5 by the absence of a name.
         const name = algorithm === 'MD5' ? '' : `, algorithm=${algorithm}`;
         return `Digest realm="${realm}", qop="auth", nonce="${nonce}"${name}${stale ? ', stale=true' : ''}`;
@@ -80,7 +82,9 @@ export function createDigest({ nonce_key, algorithms, nonce_life_ms }: Options):
       const age_ms = Date.now() - Number(payload.readBigUInt64BE());
       return Math.abs(age_ms) <= nonce_life_ms ? 'alive' : 'expired';
     },
-    takeCount: ({ nonce, nc, username }) => replays.take(`${nonce} ${username}`, Number.parseInt(nc, 16)),
+    // By the key of the login, or the same answer would pass again under another spelling of it.
+    takeCount: ({ nonce, nc, username }) =>
+      replays.take(`${nonce} ${nameKey(username)}`, Number.parseInt(nc, 16)),
   };
 }
 
@@ -124,7 +128,8 @@ function readFields(header: string): ReadonlyMap<string, string> | undefined {
     const match = field.exec(text);
     const name = match?.[1]?.toLowerCase();
     if (!match || name === undefined || fields.has(name)) return undefined;
-    fields.set(name, match[2]?.replace(/\\(.)/g, '$1') ?? match[3] ?? '');
+    // A backslash before anything else stands for itself: Python does not double those of a login.
+    fields.set(name, match[2]?.replace(/\\(["\\])/g, '$1') ?? match[3] ?? '');
   }
   return fields;
 }

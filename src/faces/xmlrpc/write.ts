@@ -17,7 +17,7 @@ const after = '</param></params></methodResponse>\n';
 export function writeOutcome(outcome: Outcome): string | AsyncIterable<string> {
   if (outcome instanceof Fault) return writeFault(outcome.number, outcome.message);
   const { method, result } = outcome;
-  if (hasBatches(result)) return writeInPieces(method.result, result as Members);
+  if (hasBatches(result)) return writeInPieces(method.result, result);
   return before + writerOf(method.result)(result) + after;
 }
 
@@ -121,11 +121,35 @@ function multicallMember(outcome: Outcome): string {
 const isBatches = (value: unknown): value is AsyncIterable<readonly unknown[]> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 
-const hasBatches = (result: unknown): boolean =>
-  typeof result === 'object' && result !== null && Object.values(result).some(isBatches);
+function hasBatches(result: unknown): boolean {
+  if (result instanceof Outcomes)
+    return result.list.some((outcome) => !(outcome instanceof Fault) && hasBatches(outcome.result));
+  return typeof result === 'object' && result !== null && Object.values(result).some(isBatches);
+}
 
-async function* writeInPieces(schema: TSchema, result: Members): AsyncGenerator<string, void> {
-  yield `${before}<value><struct>`;
+async function* writeInPieces(schema: TSchema, result: unknown): AsyncGenerator<string, void> {
+  yield before;
+  if (result instanceof Outcomes) yield* writeOutcomes(result);
+  else yield* writeMembers(schema, result as Members);
+  yield after;
+}
+
+async function* writeOutcomes({ list }: Outcomes): AsyncGenerator<string, void> {
+  yield '<value><array><data>';
+  for (const outcome of list) {
+    if (outcome instanceof Fault || !hasBatches(outcome.result)) {
+      yield multicallMember(outcome);
+      continue;
+    }
+    yield '<value><array><data>';
+    yield* writeMembers(outcome.method.result, outcome.result as Members);
+    yield '</data></array></value>';
+  }
+  yield '</data></array></value>';
+}
+
+async function* writeMembers(schema: TSchema, result: Members): AsyncGenerator<string, void> {
+  yield '<value><struct>';
   for (const [name, member] of Object.entries(declared(schema).properties ?? {})) {
     const value = result[name];
     if (value === undefined) continue;
@@ -134,7 +158,7 @@ async function* writeInPieces(schema: TSchema, result: Members): AsyncGenerator<
     else yield writerOf(member)(value);
     yield '</member>';
   }
-  yield `</struct></value>${after}`;
+  yield '</struct></value>';
 }
 
 async function* writeBatches(

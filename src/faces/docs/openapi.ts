@@ -1,0 +1,159 @@
+/** OpenAPI 3.1 of every HTTP face, from the declarations of the methods. */
+import type { Method } from '../../core/method';
+import { type Declared, type TSchema, declared } from '../../core/schema';
+import { faultsOf } from '../../core/words';
+import { type FaultName, faultKinds } from '../../faults';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The document. `version` is the package's. */
+export function openApiOf(methods: readonly Method[], version: string): Json {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Treeline',
+      version,
+      description:
+        'A tree of customers. The same methods are served over XML-RPC at POST /xmlapi/xmlapi and /RPC2, and as JSON below.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ digest: [] }, { basic: [] }],
+    components: {
+      securitySchemes: {
+        digest: {
+          type: 'http',
+          scheme: 'digest',
+          description: 'Web login and API password; MD5 or SHA-256.',
+        },
+        basic: {
+          type: 'http',
+          scheme: 'basic',
+          description: 'Web login and API password; only over TLS or from loopback.',
+        },
+      },
+      schemas: { Fault: faultSchema },
+    },
+    paths: {
+      ...Object.fromEntries(methods.map((method) => [`/json/${method.name}`, { post: operationOf(method) }])),
+      ...otherPaths,
+    },
+  };
+}
+
+const faultSchema: Json = {
+  type: 'object',
+  required: ['faultCode', 'faultString', 'request_id'],
+  properties: {
+    faultCode: { type: 'integer', description: 'The number of the fault, as over XML-RPC.' },
+    faultString: { type: 'string', description: 'What is wrong, in words that name the parameter.' },
+    request_id: { type: 'string', description: 'By which the log and the audit records know the request.' },
+  },
+};
+
+const json = (schema: Json): Json => ({ 'application/json': { schema } });
+
+function operationOf(method: Method): Json {
+  return {
+    operationId: method.name,
+    summary: method.summary,
+    tags: [method.name.startsWith('system.') ? 'system' : 'customers'],
+    requestBody: { required: method.params.required !== undefined, content: json(bodyOf(method)) },
+    responses: {
+      200: { description: 'Done.', content: json(schemaOf(method.result)) },
+      401: { description: 'Authentication is required.' },
+      ...faultResponses(method),
+    },
+  };
+}
+
+/** `i_wholesaler` is a parameter of every call that runs for somebody. */
+function bodyOf(method: Method): Json {
+  const body = schemaOf(method.params);
+  if (method.trusted === 'never') return body;
+  const i_wholesaler = {
+    type: 'integer',
+    description: 'The customer that the call runs as; required in trusted mode.',
+  };
+  return { ...body, properties: { ...(body['properties'] as Json), i_wholesaler } };
+}
+
+/** Several faults may share a status. */
+function faultResponses(method: Method): Json {
+  const names: FaultName[] = ['not_well_formed', ...faultsOf(method)];
+  const statuses = [...new Set(names.map((name) => faultKinds[name].http))];
+  return Object.fromEntries(statuses.map((status) => [status, faultResponse(names, status)]));
+}
+
+function faultResponse(names: readonly FaultName[], status: number): Json {
+  const kinds = names.map((name) => faultKinds[name]).filter(({ http }) => http === status);
+  return {
+    description: kinds.map(({ number, when }) => `${number}: ${when}`).join(' '),
+    content: json({ $ref: '#/components/schemas/Fault' }),
+  };
+}
+
+/** A declaration as plain JSON Schema, without the keywords that are ours. */
+export function schemaOf(schema: TSchema): Json {
+  const { description, nullable, minimum, maximum, minLength, maxLength, enum: values } = declared(schema);
+  const type = typeOf(schema);
+  return {
+    description,
+    ...type,
+    ...(nullable && 'type' in type && { type: [type['type'], 'null'] }),
+    ...(minimum !== undefined && { minimum }),
+    ...(maximum !== undefined && { maximum }),
+    ...(minLength !== undefined && { minLength }),
+    ...(maxLength !== undefined && { maxLength }),
+    ...(values && { enum: values }),
+  };
+}
+
+const plainTypes: Partial<Record<Declared['wire'], Json>> = {
+  integer: { type: 'integer' },
+  bit: { type: 'integer' },
+  flag: { type: 'boolean' },
+  double: { type: 'number' },
+  money: { type: 'number' },
+  text: { type: 'string' },
+};
+
+function typeOf(schema: TSchema): Json {
+  const { wire, properties, items } = declared(schema);
+  if (wire === 'list' && items) return { type: 'array', items: schemaOf(items) };
+  if (wire !== 'struct' || !properties) return plainTypes[wire] ?? {};
+  const required = (schema['required'] as string[] | undefined) ?? [];
+  return {
+    type: 'object',
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, member]) => [name, schemaOf(member)]),
+    ),
+    ...(required.length > 0 && { required }),
+    additionalProperties: false,
+  };
+}
+
+const plainAnswer = (description: string): Json => ({ responses: { 200: { description } }, security: [] });
+
+const otherPaths: Json = {
+  '/xmlapi/xmlapi': {
+    post: {
+      operationId: 'xmlrpc',
+      summary: 'XML-RPC: the same methods, one struct in, one struct out; faults have HTTP status 200.',
+      requestBody: { required: true, content: { 'text/xml': { schema: { type: 'string' } } } },
+      responses: {
+        200: { description: 'A result or a fault.', content: { 'text/xml': { schema: { type: 'string' } } } },
+        401: { description: 'Authentication is required.' },
+      },
+    },
+  },
+  '/health/live': {
+    get: { operationId: 'live', summary: 'Whether the process runs.', ...plainAnswer('It does.') },
+  },
+  '/health/ready': {
+    get: { operationId: 'ready', summary: 'Whether the database answers.', ...plainAnswer('It does.') },
+  },
+  '/metrics': {
+    get: { operationId: 'metrics', summary: 'Figures for Prometheus.', ...plainAnswer('The figures.') },
+  },
+};

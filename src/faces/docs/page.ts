@@ -1,0 +1,46 @@
+/** The methods as a page to read: plain HTML without scripts, made once from the declarations. */
+import type { Method } from '../../core/method';
+import { type TSchema, declared } from '../../core/schema';
+import { faultsOf, typeInWords } from '../../core/words';
+import { faultKinds } from '../../faults';
+
+const style = `
+  body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b2733; background: #fff }
+  nav { columns: 3 14rem; margin: 1rem 0 2rem }
+  nav a { display: block }
+  a { color: #0a5c8a }
+  h2 { margin-top: 2.5rem; border-top: 1px solid #d5dde5; padding-top: 1rem; font-family: ui-monospace, monospace }
+  table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem }
+  th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #e8edf2 }
+  td:first-child { font-family: ui-monospace, monospace; white-space: nowrap }
+  .note { color: #51606e }
+  @media (prefers-color-scheme: dark) { body { background: #12181e; color: #dfe7ee } a { color: #6cb8e6 } .note { color: #93a3b2 } }`;
+
+export function pageOf(methods: readonly Method[]): string {
+  const links = methods.map(({ name }) => `<a href="#${escape(name)}">${escape(name)}</a>`).join('');
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Treeline: the methods</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>${style}</style></head><body>
+<h1>Treeline</h1>
+<p>Every method is served over XML-RPC at <code>POST /xmlapi/xmlapi</code> and as JSON at <code>POST /json/&lt;method&gt;</code>;
+the same in machine-readable form: <a href="/openapi.json">openapi.json</a>.</p>
+<nav>${links}</nav>${methods.map(sectionOf).join('')}</body></html>`;
+}
+
+function sectionOf(method: Method): string {
+  const params = Object.entries(method.params.properties);
+  const required = new Set(method.params.required ?? []);
+  const rows = params.map(([name, schema]) => row(name, schema, required.has(name) ? 'required' : ''));
+  const answer = Object.entries(declared(method.result).properties ?? { '': method.result });
+  return `<h2 id="${escape(method.name)}">${escape(method.name)}</h2><p>${escape(method.summary)}</p>
+<p class="note">Right: ${escape(method.right)}. Faults: ${faultsOf(method)
+    .map((name) => String(faultKinds[name].number))
+    .join(', ')}.</p>
+${rows.length > 0 ? `<table><tr><th>Parameter</th><th>Type</th><th></th><th></th></tr>${rows.join('')}</table>` : ''}
+<table><tr><th>Answer</th><th>Type</th><th></th><th></th></tr>${answer.map(([name, schema]) => row(name, schema, '')).join('')}</table>`;
+}
+
+const row = (name: string, schema: TSchema, note: string): string =>
+  `<tr><td>${escape(name)}</td><td>${escape(typeInWords(schema))}</td><td class="note">${note}</td><td>${escape(declared(schema).description)}</td></tr>`;
+
+const escape = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

@@ -1,0 +1,20 @@
+/** Documentation of the API, served by the API itself: /openapi.json and /docs. Open to everybody; it says nothing of anybody. */
+import type { FastifyInstance } from 'fastify';
+import packageJson from '../../../package.json';
+import type { Core } from '../../core/dispatch';
+import { openApiOf } from './openapi';
+import { pageOf } from './page';
+
+export function docsRoutes(app: FastifyInstance, core: Core): void {
+  const methods = [...core.registry.values()].map(({ method }) => method);
+  const document = JSON.stringify(openApiOf(methods, packageJson.version));
+  const page = pageOf(methods);
+  app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document));
+  app.get('/docs', (_request, reply) =>
+    reply
+      .type('text/html; charset=utf-8')
+      .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
+      .header('x-content-type-options', 'nosniff')
+      .send(page),
+  );
+}

@@ -1,0 +1,80 @@
+/**
+ * What every face does before it looks at a call: find the caller, or answer at once, and read the
+ * body, inflated within the limit that bounds it on the wire.
+ */
+import { promisify } from 'node:util';
+import { gunzip, inflate } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Core } from '../../core/dispatch';
+import type { Caller } from '../../core/method';
+import { Fault } from '../../faults';
+import { type Authenticate, Challenge } from './authenticate';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is calling; set before the body is read. */
+    caller?: Caller;
+  }
+}
+
+/** A hook for `onRequest`. `refuse` writes a fault (blocked, no API access, database away) as the face has it. */
+export function identifyWith(
+  core: Core,
+  authenticate: Authenticate,
+  refuse: (reply: FastifyReply, fault: Fault) => FastifyReply,
+) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    try {
+      const caller = await authenticate(request.raw, request.id);
+      if (caller instanceof Challenge) {
+        const body = { error: 'Authentication is required' };
+        return await reply.code(401).header('www-authenticate', caller.lines).send(body);
+      }
+      request.caller = caller;
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      core.log.warn('Refused', { request_id: request.id, fault: error.number, reason: error.message });
+      if (error.kind !== 'too_many_failures') return refuse(reply, error);
+      return reply.code(429).header('retry-after', error.retry_after_s).send({ error: error.message });
+    }
+  };
+}
+
+/** The caller that the hook found. */
+export function callerOf(request: FastifyRequest): Caller {
+  if (!request.caller) throw new Error('A request came to its handler without a caller');
+  return request.caller;
+}
+
+/** Inflated it is over the limit: HTTP 413, as if it had come so. */
+class BodyTooLarge extends Error {
+  override readonly message = 'The body is too large once it is inflated';
+  readonly statusCode = 413;
+}
+
+const inflaters = { gzip: promisify(gunzip), 'x-gzip': promisify(gunzip), deflate: promisify(inflate) };
+
+/** The body; fault -32700 for an unknown or broken encoding, HTTP 413 where it is too large. */
+export async function readBody(core: Core, request: FastifyRequest): Promise<Buffer | Fault> {
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding === 'identity' || encoding === '') return body;
+  if (!Object.hasOwn(inflaters, encoding)) {
+    const text = `The content encoding ${encoding.slice(0, 32)} is unknown; gzip and deflate are known`;
+    return new Fault('not_well_formed', text);
+  }
+  try {
+    const inflateBody = inflaters[encoding as keyof typeof inflaters];
+    return await inflateBody(body, { maxOutputLength: core.config.body_limit_bytes });
+  } catch (error) {
+    if (error instanceof RangeError) throw new BodyTooLarge();
+    return new Fault('not_well_formed', `The body is not ${encoding}`);
+  }
+}
+
+/** The limits of a call's values. */
+export const limitsOf = ({ config }: Core) => ({
+  nesting: config.nesting_limit,
+  members: config.members_limit,
+});

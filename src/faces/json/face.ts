@@ -1,0 +1,76 @@
+/**
+ * The JSON face: the same registry over POST /json/<method>, one object in, one object out; faults
+ * with the HTTP status of their kind. And, where TREELINE_API_PHP asks for it, the old form
+ * GET /api.php?username=&apipassword=&action=&JSONString=, whose query never reaches a log.
+ */
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { type Core, type Outcome, dispatch } from '../../core/dispatch';
+import type { Struct } from '../../core/values';
+import { Fault, badParameter } from '../../faults';
+import type { Authenticate } from '../http/authenticate';
+import { callerOf, identifyWith, limitsOf, readBody } from '../http/entrance';
+import { readMembers } from './values';
+import { writeJson } from './write';
+
+interface PhpQuery {
+  readonly username?: string;
+  readonly apipassword?: string;
+  readonly action?: string;
+  readonly JSONString?: string;
+}
+
+export function jsonFace(app: FastifyInstance, core: Core, authenticate: Authenticate): void {
+  const onRequest = identifyWith(core, authenticate, send);
+  app.route<{ Params: { method: string } }>({
+    method: 'POST',
+    url: '/json/:method',
+    onRequest,
+    handler: async (request, reply) => {
+      const body = await readBody(core, request);
+      const read = () => {
+        if (body instanceof Fault) throw body;
+        return { method: request.params.method, members: readMembers(body, limitsOf(core)) };
+      };
+      return send(reply, await dispatch(core, { request_id: request.id, caller: callerOf(request), read }));
+    },
+  });
+  if (core.config.api_php === 'on') phpForm(app, core, authenticate);
+}
+
+function phpForm(app: FastifyInstance, core: Core, authenticate: Authenticate): void {
+  app.route<{ Querystring: PhpQuery }>({
+    method: 'GET',
+    url: '/api.php',
+    onRequest: identifyWith(
+      core,
+      (raw, request_id) => authenticate(raw, request_id, passwordOf(raw.url)),
+      send,
+    ),
+    handler: async (request, reply) => {
+      const read = () => readPhp(core, request.query);
+      return send(reply, await dispatch(core, { request_id: request.id, caller: callerOf(request), read }));
+    },
+  });
+}
+
+/** Login and password of the query, as Basic would carry them. */
+function passwordOf(url: string | undefined): { login: string; password: string } | undefined {
+  const query = new URLSearchParams((url ?? '').split('?')[1]);
+  const [login, password] = [query.get('username'), query.get('apipassword')];
+  return login !== null && password !== null ? { login, password } : undefined;
+}
+
+function readPhp(core: Core, { action, JSONString }: PhpQuery): { method: string; members: Struct } {
+  if (typeof action !== 'string' || action === '') throw badParameter('action', 'is required');
+  const json = typeof JSONString === 'string' ? JSONString : '';
+  return { method: action, members: readMembers(Buffer.from(json), limitsOf(core)) };
+}
+
+function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
+  const written = writeJson(outcome, reply.request.id);
+  return reply
+    .code(outcome instanceof Fault ? outcome.http : 200)
+    .type('application/json; charset=utf-8')
+    .send(typeof written === 'string' ? written : Readable.from(written, { objectMode: false }));
+}

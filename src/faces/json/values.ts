@@ -1,0 +1,46 @@
+/** JSON as the values that a caller may send, by the same rules as those of XML-RPC. */
+import type { Struct, Value } from '../../core/values';
+import { Double } from '../../core/values';
+import { Fault } from '../../faults';
+
+/** Reads the body of a call: one object, or nothing at all. Throws fault -32700 or -32600. */
+export function readMembers(body: Uint8Array, limits: { nesting: number; members: number }): Struct {
+  const text = decode(body);
+  if (text.trim() === '') return new Map();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new Fault('not_well_formed', `The body is not JSON: ${placeOf(error)}`);
+  }
+  const value = valueOf(json, limits, limits.nesting);
+  if (!(value instanceof Map))
+    throw new Fault('not_a_call', 'The body must be one object: the members of the call');
+  return value;
+}
+
+function decode(body: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw new Fault('not_well_formed', 'The body is not UTF-8');
+  }
+}
+
+/** V8 quotes the text after the place; the text may hold a password, the place does not. */
+function placeOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : '';
+  return /at position \d+( \(line \d+ column \d+\))?/.exec(message)?.[0] ?? 'it ends too early';
+}
+
+function valueOf(json: unknown, limits: { nesting: number; members: number }, left: number): Value {
+  if (typeof json === 'number') return Number.isInteger(json) ? json : new Double(json);
+  if (json === null || typeof json === 'string' || typeof json === 'boolean') return json;
+  if (left === 0) throw new Fault('not_a_call', `Values are nested deeper than ${limits.nesting} levels`);
+  const members = Array.isArray(json) ? json.length : Object.keys(json as object).length;
+  if (members > limits.members) throw new Fault('not_a_call', `More than ${limits.members} members`);
+  if (Array.isArray(json)) return json.map((item) => valueOf(item, limits, left - 1));
+  return new Map(
+    Object.entries(json as object).map(([name, member]) => [name.trim(), valueOf(member, limits, left - 1)]),
+  );
+}

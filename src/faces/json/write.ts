@@ -1,0 +1,74 @@
+/** Results as JSON, by their declaration: money is a number with every digit, a long list comes piece by piece. */
+import { plain } from '../../core/decimal';
+import { type Outcome, Outcomes } from '../../core/dispatch';
+import { type TSchema, declared } from '../../core/schema';
+import { Fault } from '../../faults';
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** The answer of a call; in pieces where a list in it is produced piece by piece. */
+export function writeJson(outcome: Outcome, request_id: string): string | AsyncIterable<string> {
+  if (outcome instanceof Fault) {
+    return JSON.stringify({ faultCode: outcome.number, faultString: outcome.message, request_id });
+  }
+  const { method, result } = outcome;
+  const { properties } = declared(method.result);
+  if (properties && Object.values(result as Members).some(isBatches)) {
+    return inPieces(Object.entries(properties), result as Members);
+  }
+  return textOf(method.result, result);
+}
+
+function textOf(schema: TSchema, value: unknown): string {
+  if (value === null || value === undefined) return 'null';
+  const { wire, properties, items } = declared(schema);
+  if (wire === 'money') return plain(value as string);
+  if (wire === 'list' && items)
+    return `[${(value as unknown[]).map((item) => textOf(items, item)).join(',')}]`;
+  if (wire === 'struct' && properties) {
+    const members = Object.entries(properties).filter(([name]) => (value as Members)[name] !== undefined);
+    return `{${members.map(([name, member]) => memberOf(name, textOf(member, (value as Members)[name]))).join(',')}}`;
+  }
+  if (value instanceof Outcomes) return `[${value.list.map(multicallMember).join(',')}]`;
+  return JSON.stringify(value);
+}
+
+const memberOf = (name: string, text: string): string => `${JSON.stringify(name)}:${text}`;
+
+function multicallMember(outcome: Outcome): string {
+  if (outcome instanceof Fault)
+    return JSON.stringify({ faultCode: outcome.number, faultString: outcome.message });
+  return `[${textOf(outcome.method.result, outcome.result)}]`;
+}
+
+const isBatches = (value: unknown): value is AsyncIterable<readonly unknown[]> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+
+async function* inPieces(
+  properties: readonly [string, TSchema][],
+  result: Members,
+): AsyncGenerator<string, void> {
+  let separator = '{';
+  for (const [name, schema] of properties) {
+    const value = result[name];
+    if (value === undefined) continue;
+    yield `${separator}${JSON.stringify(name)}:`;
+    if (isBatches(value)) yield* listInPieces(declared(schema).items as TSchema, value);
+    else yield textOf(schema, value);
+    separator = ',';
+  }
+  yield '}';
+}
+
+async function* listInPieces(
+  items: TSchema,
+  batches: AsyncIterable<readonly unknown[]>,
+): AsyncGenerator<string, void> {
+  let separator = '[';
+  for await (const batch of batches) {
+    if (batch.length === 0) continue;
+    yield separator + batch.map((item) => textOf(items, item)).join(',');
+    separator = ',';
+  }
+  yield separator === '[' ? '[]' : ']';
+}
