@@ -12,8 +12,8 @@ export type AuditAction = 'A' | 'U' | 'D' | 'FUNDS' | 'AUTH_FAIL' | 'AUTH_OTP' |
 export interface AuditRecord {
   readonly action: AuditAction;
   readonly resource: string;
-  /** Whose affair it is; everybody above sees it. */
-  readonly i_customer: number;
+  /** Whose affair it is; everybody above sees it. Null: nobody's, and nothing is written. */
+  readonly i_customer: number | null;
   /** `[old, new]` for each field; of a secret only `['changed', 'changed']`. */
   readonly changes?: Readonly<Record<string, readonly [unknown, unknown]>>;
 }
@@ -35,7 +35,7 @@ export interface AuditContext {
 const insertStatement = sql(
   'insert_audit_record',
   `INSERT INTO audit_records (request_id, caller, address, i_actor, method, action, resource, i_customer, changes)
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+   SELECT $1, $2, $3, $4, $5, $6, $7, $8::integer, $9 WHERE $8::integer IS NOT NULL`,
 );
 
 export async function writeAudit(db: Queryable, context: AuditContext, record: AuditRecord): Promise<void> {

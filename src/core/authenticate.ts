@@ -2,7 +2,7 @@
  * Who is calling: a login that proves its API password. How it is proved (Digest, Basic, headers)
  * is the face's affair; what is kept, counted and refused is here, the same for every face.
  */
-import { type Database, sql } from '../db/database';
+import { type Database, type Transaction, sql } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { writeAudit } from './audit';
@@ -65,8 +65,7 @@ export async function authenticateLogin(
   const ha1s = known?.sealed?.map((sealed) => credentials.openHa1(sealed, known.i_customer)) ?? [nobodys];
   const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
-    await countFailure(db, lockout);
-    if (known) await recordFailure(db, { address, request_id }, known);
+    await countFailure(db, lockout, (tx) => recordFailure(tx, { address, request_id }, known));
     return 'wrong';
   }
   if (!proofs.includes('right')) return 'stale';
@@ -75,20 +74,19 @@ export async function authenticateLogin(
   return { kind: 'login', address, login: known.web_login, actor: known };
 }
 
-/** Only of logins that exist: they are somebody's affair, and their number is bounded by the lock. */
-function recordFailure(db: Database, { address, request_id }: Visit, known: KnownLogin): Promise<void> {
-  const { i_customer, web_login } = known;
-  const context = {
-    request_id,
-    caller: { kind: 'unknown' as const, address },
-    i_actor: null,
-    method: 'authentication',
-  };
-  return writeAudit(db, context, {
-    action: 'AUTH_FAIL',
-    resource: `customer:username=${web_login}`,
-    i_customer,
-  });
+/**
+ * Only of logins that exist: they are somebody's affair, and their number is bounded by the lock.
+ * For the others the same statement writes nothing, so that the time tells nothing either.
+ */
+function recordFailure(
+  tx: Transaction,
+  { address, request_id }: Visit,
+  known: KnownLogin | undefined,
+): Promise<void> {
+  const caller = { kind: 'unknown', address } as const;
+  const context = { request_id, caller, i_actor: null, method: 'authentication' };
+  const resource = `customer:username=${known?.web_login ?? ''}`;
+  return writeAudit(tx, context, { action: 'AUTH_FAIL', resource, i_customer: known?.i_customer ?? null });
 }
 
 function apiRefusal(rights: EffectiveRights): Fault | undefined {

@@ -166,7 +166,7 @@ function callOf<Db extends Queryable>(
     config: core.config,
     credentials: core.credentials,
     now: new Date(),
-    audit: (record) => writeAudit(db, context, record),
+    audit: (record, tx) => writeAudit(tx ?? db, context, record),
   };
 }
 

@@ -3,7 +3,7 @@
  * limit is reached and until the failures age out; failures while locked are not counted. Whoever
  * was checking a password while the lock closed is refused too, so guessing many at once gains nothing.
  */
-import { type Database, type Queryable, sql } from '../db/database';
+import { type Database, type Queryable, type Transaction, sql } from '../db/database';
 import { Fault } from '../faults';
 import { nameKey } from './names';
 
@@ -24,9 +24,11 @@ export const webLockout = (i_customer: number, login: string): Lockout =>
   lockout(`web ${i_customer}`, login, 10);
 
 /** No login is longer than 64 characters; a longer text is not worth storing whole. */
+const lockKey = (login: string): string => nameKey(login.slice(0, 128)).slice(0, 128);
+
 const lockout = (scope: string, login: string, limit: number): Lockout => ({
   scope,
-  login_key: nameKey(login.slice(0, 128)).slice(0, 128),
+  login_key: lockKey(login),
   limit,
 });
 
@@ -67,14 +69,23 @@ export async function refuseLocked(db: Queryable, { scope, login_key, limit }: L
   if ((row?.failures ?? 0) >= limit) throw await locked(db, { scope, login_key, limit });
 }
 
-/** Counts one failure; throws fault 429 when the login was locked meanwhile. */
-export async function countFailure(db: Database, { scope, login_key, limit }: Lockout): Promise<void> {
+/**
+ * Counts one failure, and records it with `record`, in one transaction; throws fault 429 when the
+ * login was locked meanwhile.
+ */
+export async function countFailure(
+  db: Database,
+  { scope, login_key, limit }: Lockout,
+  record: (tx: Transaction) => Promise<void>,
+): Promise<void> {
   const counted = await db.transaction(async (tx) => {
     // One at a time, so that a hundred failures at once are counted to the limit and no further.
     await tx.query(serialize, [scope, login_key]);
-    return tx.query(insertStatement, [scope, login_key, limit]);
+    const rows = await tx.query(insertStatement, [scope, login_key, limit]);
+    if (rows.length > 0) await record(tx);
+    return rows.length > 0;
   });
-  if (counted.length === 0) throw await locked(db, { scope, login_key, limit });
+  if (!counted) throw await locked(db, { scope, login_key, limit });
 }
 
 /** Fault 429 with the time at which the oldest failure that matters ages out. */
@@ -86,7 +97,7 @@ export async function locked(db: Queryable, { scope, login_key, limit }: Lockout
 
 /** Unlocks a login for authCustomer, in every scope: its one-time password was set anew. */
 export async function forgiveFailures(db: Queryable, login: string): Promise<void> {
-  await db.query(forgiveStatement, [nameKey(login)]);
+  await db.query(forgiveStatement, [lockKey(login)]);
 }
 
 /** Drops what has aged out, and the oldest beyond a million: the table is bounded. */

@@ -35,8 +35,8 @@ export interface Call<Db = Transaction> {
   readonly credentials: Credentials;
   /** The moment of the call; services never ask the clock. */
   readonly now: Date;
-  /** Records what was changed, in the call's transaction if it has one. */
-  readonly audit: (record: AuditRecord) => Promise<void>;
+  /** Records what was changed, in the call's transaction or in the one given. */
+  readonly audit: (record: AuditRecord, tx?: Transaction) => Promise<void>;
 }
 
 interface Declaration<P extends TObject, R extends TSchema> {

@@ -47,6 +47,7 @@ export interface Wholesaler {
   readonly i_customer: number;
   readonly path: readonly number[];
   readonly base_currency: string;
+  readonly overcommit_protection: boolean;
   readonly max_depth: number | null;
   /** How many levels still fit below it, by the strictest limit above; null: any number. */
   readonly levels_left: number | null;
@@ -56,28 +57,40 @@ export interface Wholesaler {
  * How strongly a wholesaler's row is held. `exists`: it cannot be deleted. `currency`: nor can
  * its tariff change. `money`: nor can anybody else move its money or top up its sub-customers.
  */
-export type WholesalerLock = 'exists' | 'currency' | 'money';
+const locks = { exists: 'FOR KEY SHARE', currency: 'FOR SHARE', money: 'FOR NO KEY UPDATE' } as const;
+type Lock = keyof typeof locks;
 
-const lockClauses = { exists: 'FOR KEY SHARE', currency: 'FOR SHARE', money: 'FOR NO KEY UPDATE' } as const;
+const lockStatement = (lock: Lock) =>
+  sql(
+    `lock_wholesaler_${lock}`,
+    `SELECT w.i_customer, w.path, w.base_currency, w.overcommit_protection, w.max_depth,
+       (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
+        FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left
+     FROM customers w WHERE w.i_customer = $1 AND w.deleted_at IS NULL ${locks[lock]} OF w`,
+  );
+const lockStatements = {
+  exists: lockStatement('exists'),
+  currency: lockStatement('currency'),
+  money: lockStatement('money'),
+};
 
-const lockWholesalerStatements = Object.fromEntries(
-  Object.entries(lockClauses).map(([lock, clause]) => [
-    lock,
-    sql(
-      `lock_wholesaler_${lock}`,
-      `SELECT w.i_customer, w.path, w.base_currency, w.max_depth,
-         (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
-          FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left
-       FROM customers w WHERE w.i_customer = $1 AND w.deleted_at IS NULL ${clause} OF w`,
-    ),
-  ]),
-) as Record<WholesalerLock, ReturnType<typeof sql>>;
-
-export async function lockWholesaler(
+/**
+ * Holds the wholesaler of a customer that is made or changed, as strongly as the change needs:
+ * `inherits`, the customer is billed by its tariff; `rises`, the customer's balance may rise, which
+ * matters where overcommit protection bounds it. Throws fault 404 if it is gone.
+ */
+export async function holdWholesaler(
   db: Transaction,
   i_customer: number,
-  lock: WholesalerLock,
-): Promise<Wholesaler | undefined> {
-  const [row] = await db.query<Wholesaler>(lockWholesalerStatements[lock], [i_customer]);
-  return row;
+  change: { readonly inherits: boolean; readonly rises: boolean },
+): Promise<Wholesaler> {
+  const lock = async (strength: Lock): Promise<Wholesaler> => {
+    const [row] = await db.query<Wholesaler>(lockStatements[strength], [i_customer]);
+    if (!row) throw notFound();
+    return row;
+  };
+  const wholesaler = await lock('exists');
+  // The weakest lock is compatible with the stronger ones, so nobody who holds it can block this step.
+  if (change.rises && wholesaler.overcommit_protection) return lock('money');
+  return change.inherits ? lock('currency') : wholesaler;
 }

@@ -225,7 +225,6 @@ export const optionalAttributes = {
 } as const satisfies Record<string, Attribute>;
 
 export const attributes = { ...requiredAttributes, ...optionalAttributes };
-export type AttributeName = keyof typeof attributes;
 
 const entriesOf = (table: Readonly<Record<string, Attribute>>): [string, Attribute][] =>
   Object.entries(table);

@@ -58,7 +58,8 @@ export interface References {
   readonly wrong: readonly string[];
   /** The currency of the tariff, if its wholesaler owns it. */
   readonly tariff_currency: string | null;
-  readonly policy: PasswordPolicy;
+  /** Null if there is no such policy. */
+  readonly policy: PasswordPolicy | null;
 }
 
 const checkReferencesStatement = sql(

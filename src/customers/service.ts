@@ -10,7 +10,7 @@ import type { Call } from '../core/method';
 import { nameKey } from '../core/names';
 import { demandSatisfies } from '../core/password-policy';
 import { demandGrantable } from '../core/rights';
-import { type Wholesaler, type WholesalerLock, demandBelow, lockWholesaler } from '../core/tree';
+import { type Wholesaler, demandBelow, holdWholesaler } from '../core/tree';
 import type { Money } from '../core/schema';
 import type { Database } from '../db/database';
 import { badParameter, conflict, forbidden, notFound, wrongReference } from '../faults';
@@ -28,12 +28,7 @@ export async function createCustomer(call: Call, params: CreateParams, password_
   demandLoginFromName(params);
   const balance = params.balance ?? '0';
 
-  const wholesaler = await lockWholesaler(db, actor.i_customer, lockFor(params, isPositive(balance)));
-  if (!wholesaler) throw notFound();
-  demandGrants(call, params, { api_access: 0, has_api_password: false });
-  demandFits(wholesaler);
-  const max_depth = grantedDepth(wholesaler, params.max_depth);
-
+  const wholesaler = await holdWholesaler(db, actor.i_customer, changeOf(params));
   const references = await repository.checkReferences(
     db,
     actor,
@@ -41,8 +36,11 @@ export async function createCustomer(call: Call, params: CreateParams, password_
     params,
     params.i_password_policy ?? null,
   );
+  demandPolicy(params, references);
+  demandGrants(call, params, { api_access: 0, has_api_password: false });
+  demandFits(wholesaler);
+  const max_depth = grantedDepth(wholesaler, params.max_depth);
   demandReferences(params, references);
-  demandSatisfies(params.web_password, references.policy);
 
   const i_customer = await repository.insertCustomer(db, {
     wholesaler,
@@ -51,8 +49,9 @@ export async function createCustomer(call: Call, params: CreateParams, password_
     password_hash: password_hash ?? null,
     columns: { ...fallbacks, ...params, max_depth },
   });
-  if (typeof params.api_password === 'string')
+  if (typeof params.api_password === 'string') {
     await storeApiPassword(call, i_customer, web_login, params.api_password);
+  }
   if (!isZero(balance)) {
     await post(db, { kind: 'opening', i_customer, amount: balance, request_id: call.request_id });
     if (isPositive(balance)) await demandCommitment(db, wholesaler.i_customer, balance);
@@ -72,13 +71,9 @@ export async function updateCustomer(call: Call, params: UpdateParams, password_
   const { actor, db } = call;
   const { i_customer } = params;
   const place = await demandBelow(db, actor, i_customer);
-  const wholesaler = await lockWholesaler(
-    db,
-    place.i_wholesaler,
-    lockFor(params, params.balance !== undefined && place.overcommit_protection),
-  );
+  const wholesaler = await holdWholesaler(db, place.i_wholesaler, changeOf(params));
   const target = await repository.lockTarget(db, actor, i_customer);
-  if (!wholesaler || !target) throw notFound();
+  if (!target) throw notFound();
 
   const newLogin =
     params.web_login !== undefined && params.web_login !== target.web_login ? params.web_login : undefined;
@@ -88,12 +83,12 @@ export async function updateCustomer(call: Call, params: UpdateParams, password_
       'is required, because it is kept together with the web_login that changes',
     );
   }
-  await demandUpdateGrants(call, params, target, wholesaler);
   const policy = params.i_password_policy === undefined ? target.i_password_policy : params.i_password_policy;
   const references = await repository.checkReferences(db, actor, wholesaler.i_customer, params, policy);
+  demandPolicy(params, references);
+  await demandUpdateGrants(call, params, target, wholesaler);
   demandReferences(params, references);
   if (params.i_commission_agent === i_customer) throw wrongReference('i_commission_agent');
-  if (params.web_password !== undefined) demandSatisfies(params.web_password, references.policy);
 
   await writeColumns(call, params);
   await writeLogin(call, i_customer, newLogin, password_hash);
@@ -156,11 +151,11 @@ export async function getCustomerInfo(call: Call<Database>, params: { i_customer
 
 type Grants = Partial<Pick<CreateParams, 'i_tariff' | 'api_access' | 'api_password'>>;
 
-/** How the wholesaler's row must be held for this change. */
-function lockFor(params: Grants, moneyRises: boolean): WholesalerLock {
-  if (moneyRises) return 'money';
-  return params.i_tariff === null ? 'currency' : 'exists';
-}
+/** What a change means for the wholesaler's row. */
+const changeOf = (params: Partial<CreateParams>) => ({
+  inherits: params.i_tariff === null,
+  rises: params.balance !== undefined && isPositive(params.balance),
+});
 
 /** Without a `web_login` the name becomes the login, so it must be fit for one. */
 function demandLoginFromName(params: CreateParams): void {
@@ -225,6 +220,11 @@ function grantedDepth(wholesaler: Wholesaler, max_depth: number | null | undefin
     );
   }
   return max_depth;
+}
+
+/** Throws fault 400; a policy that does not exist is left for `demandReferences` to name. */
+function demandPolicy(params: Partial<CreateParams>, { policy }: References): void {
+  if (params.web_password !== undefined && policy) demandSatisfies(params.web_password, policy);
 }
 
 /** Throws fault 401 for the first reference that is wrong. */

@@ -13,6 +13,8 @@ export type PaymentKind =
 export interface Posting {
   readonly kind: PaymentKind;
   readonly i_customer: number;
+  /** The currency that the amount is meant in; absent: whatever the customer's is. */
+  readonly currency?: string;
   /** What the balance rises by; negative: falls by. Never zero. */
   readonly amount: Money;
   readonly request_id: string;
@@ -28,7 +30,8 @@ const postStatement = sql(
   'post',
   `WITH moved AS (
      UPDATE customers SET balance = balance + CASE WHEN i_customer = $2 THEN $3::numeric ELSE -$3::numeric END
-     WHERE i_customer IN ($2, $5) AND deleted_at IS NULL RETURNING i_customer, base_currency, balance),
+     WHERE i_customer IN ($2, $5) AND deleted_at IS NULL AND base_currency = coalesce($9, base_currency)
+     RETURNING i_customer, base_currency, balance),
    payment AS (
      INSERT INTO payments (kind, i_customer, amount, currency, request_id, payment_notes, payment_time, i_reversed)
      SELECT $1, i_customer, $3, base_currency, $4, $6, coalesce($7, now()), $8 FROM moved WHERE i_customer = $2
@@ -47,7 +50,7 @@ export interface Posted {
   readonly balance: Money;
 }
 
-/** Moves a balance and enters it in the books; undefined if the customer was deleted meanwhile. */
+/** Moves a balance and enters it in the books; undefined if the customer is deleted or has another currency. */
 export async function post(db: Transaction, posting: Posting): Promise<Posted | undefined> {
   const [row] = await db.query<Posted>(postStatement, [
     posting.kind,
@@ -58,6 +61,7 @@ export async function post(db: Transaction, posting: Posting): Promise<Posted | 
     posting.payment_notes ?? null,
     posting.payment_time ?? null,
     posting.i_reversed ?? null,
+    posting.currency ?? null,
   ]);
   return row;
 }

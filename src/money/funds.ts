@@ -8,7 +8,7 @@ import type { Call } from '../core/method';
 import { rootId } from '../core/rights';
 import type { Money } from '../core/schema';
 import { parseTime } from '../core/times';
-import { type Place, demandBelow, lockWholesaler } from '../core/tree';
+import { type Place, demandBelow, holdWholesaler } from '../core/tree';
 import { Fault, badParameter, conflict, notFound } from '../faults';
 import { type Posting, post } from './books';
 import { demandCommitment } from './overcommit';
@@ -40,6 +40,7 @@ async function move(call: Call, kind: 'add_funds' | 'credit' | 'debit', params: 
   const i_payment = await postFor(call, place, {
     kind,
     i_customer: params.i_customer,
+    currency: params.currency,
     amount,
     request_id: call.request_id,
     payment_notes: params.payment_notes,
@@ -53,9 +54,10 @@ async function postFor(call: Call, place: Place, posting: Posting): Promise<numb
   const { db } = call;
   const guarded = place.overcommit_protection && isPositive(posting.amount);
   // Downwards: the wholesaler's row before the customer's.
-  if (guarded) await lockWholesaler(db, place.i_wholesaler, 'money');
+  if (guarded) await holdWholesaler(db, place.i_wholesaler, { inherits: false, rises: true });
   const posted = await post(db, posting);
-  if (!posted) throw notFound();
+  // Deleted, or given another tariff, since it was found.
+  if (!posted) throw conflict('The customer was changed meanwhile, please retry');
   if (guarded && isPositive(posted.balance)) {
     const before = minus(posted.balance, posting.amount);
     await demandCommitment(db, place.i_wholesaler, isPositive(before) ? posting.amount : posted.balance);
@@ -86,6 +88,7 @@ export async function reversePayment(call: Call, { i_payment }: { i_payment: num
   const reversal = await postFor(call, place, {
     kind: 'reversal',
     i_customer: payment.i_customer,
+    currency: payment.currency,
     amount: negate(payment.amount),
     request_id: call.request_id,
     i_reversed: i_payment,
@@ -102,17 +105,18 @@ function demandReversible(payment: PaymentRow): void {
 /** Hands calling credit from the actor to a customer below it, in one currency, never more than there is. */
 export async function transferFunds(call: Call, params: { i_customer: number; amount: Money }) {
   const { db, actor } = call;
-  const place = await demandBelow(db, actor, params.i_customer);
-  const giver = actor.i_customer === rootId ? undefined : actor.i_customer;
-  const accounts = await lockAccounts(
-    db,
-    giver === undefined ? [params.i_customer] : [giver, params.i_customer],
-  );
-  const account = accounts.find(({ i_customer }) => i_customer === giver);
-  if (account && account.base_currency !== place.base_currency) {
+  await demandBelow(db, actor, params.i_customer);
+  // Root's side is the platform's account, which has no balance to look at.
+  const i_payer = actor.i_customer === rootId ? undefined : actor.i_customer;
+  const accounts = await lockAccounts(db, [params.i_customer, ...(i_payer === undefined ? [] : [i_payer])]);
+  const receiver = accounts.find(({ i_customer }) => i_customer === params.i_customer);
+  if (!receiver) throw notFound();
+  const { base_currency: currency } = receiver;
+  const account = accounts.find(({ i_customer }) => i_customer === i_payer);
+  if (account && account.base_currency !== currency) {
     throw badParameter(
       'i_customer',
-      `must have the currency of the giver, ${account.base_currency}, not ${place.base_currency}`,
+      `must have the currency of the giver, ${account.base_currency}, not ${currency}`,
     );
   }
   if (account && exceeds(params.amount, account.balance)) {
@@ -124,9 +128,10 @@ export async function transferFunds(call: Call, params: { i_customer: number; am
     i_customer: params.i_customer,
     amount: params.amount,
     request_id: call.request_id,
-    ...(giver !== undefined && { i_payer: giver }),
+    currency,
+    ...(i_payer !== undefined && { i_payer }),
   });
   if (!posted) throw notFound();
-  await recordFunds(call, 'transfer', params.i_customer, params.amount, place.base_currency);
+  await recordFunds(call, 'transfer', params.i_customer, params.amount, currency);
   return { result: 'OK' as const, i_payment: posted.i_payment };
 }

@@ -48,14 +48,14 @@ const setOneTimeStatement = sql(
   `UPDATE users SET one_time_hash = $2, one_time_expires_at = $3, updated_at = now() WHERE i_web_user = $1`,
 );
 
-/** Whether it is the user's one-time password and still good. */
+/** Whether it is the user's one-time password and still good; nobody has one. */
 export async function hasOneTimePassword(
   db: Queryable,
-  user: User,
+  user: User | undefined,
   hash: Buffer,
   now: Date,
 ): Promise<boolean> {
-  return (await db.query(hasOneTimeStatement, [user.i_web_user, hash, now])).length > 0;
+  return (await db.query(hasOneTimeStatement, [user?.i_web_user ?? null, hash, now])).length > 0;
 }
 
 /** Uses the one-time password up; false if somebody else was faster. */

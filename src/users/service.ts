@@ -101,8 +101,9 @@ async function demandChangeable(call: Call, i_web_user: number): Promise<UserRow
   const user = await repository.lockUser(call.db, call.actor, i_web_user);
   if (user?.i_customer !== call.actor.i_customer) demand(call.actor, 'customers_mgmt:edit');
   if (!user) throw notFound('User');
-  if (user.is_default)
+  if (user.is_default) {
     throw forbidden('The default user is the customer itself: it is changed by updateCustomer');
+  }
   if (user.is_recovery) throw forbidden('The recovery user cannot be changed');
   return user;
 }
@@ -114,10 +115,16 @@ function record(
   before: object,
   given: object,
 ): Promise<void> {
-  const { web_password, i_web_user: _id, i_customer: _customer, ...open } = given as Record<string, unknown>;
+  const after: Record<string, unknown> = { ...given };
+  const recorded = ['web_login', 'i_access_level', 'name', 'description', 'email', 'blocked'].filter(
+    (name) => name in after,
+  );
   const changes = {
-    ...changesBetween(before as Record<string, unknown>, open),
-    ...(web_password !== undefined && { web_password: secretChange }),
+    ...changesBetween(
+      before as Record<string, unknown>,
+      Object.fromEntries(recorded.map((name) => [name, after[name]])),
+    ),
+    ...('web_password' in after && { web_password: secretChange }),
   };
   return call.audit({ action, resource: `web_users:i_web_user=${i_web_user}`, i_customer, changes });
 }

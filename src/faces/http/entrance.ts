@@ -68,7 +68,7 @@ export async function readBody(core: Core, request: FastifyRequest): Promise<Buf
     const inflateBody = inflaters[encoding as keyof typeof inflaters];
     return await inflateBody(body, { maxOutputLength: core.config.body_limit_bytes });
   } catch (error) {
-    if (error instanceof RangeError) throw new BodyTooLarge();
+    if ((error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE') throw new BodyTooLarge();
     return new Fault('not_well_formed', `The body is not ${encoding}`);
   }
 }
