@@ -129,9 +129,13 @@ function hangUpWhenClosing(app: FastifyInstance): void {
   });
 }
 
-/** Node looks for requests that take too long once in 30 seconds, unless it is told otherwise. */
+/**
+ * Node takes the greater of the two time-outs for the one of the whole request, and the other, a minute unless it is
+ * told, for that of its headers; and it looks for those that are late only once in half a minute.
+ */
 const wireLimits = (config: Config) => ({
   maxHeaderSize: config.headers_limit_bytes,
+  headersTimeout: config.call_timeout_ms,
   connectionsCheckingInterval: Math.min(1_000, config.call_timeout_ms),
 });
 

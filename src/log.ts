@@ -6,35 +6,36 @@ import { type Logger, createLogger, format, transports } from 'winston';
 
 const secretName = /password|secret|token|authorization|cookie|api_?key|ha1/i;
 
-const hideSecrets = format((info) => {
-  for (const [name, value] of Object.entries(info)) {
-    if (value !== undefined && secretName.test(name)) info[name] = '[hidden]';
-  }
-  return info;
-});
+const hideSecret = (name: string, value: unknown): unknown =>
+  secretName.test(name) && value !== undefined ? '[hidden]' : value;
 
-// A line break or an escape sequence inside a value must not look like a line of its own.
+/** What could end a line or move the cursor of a terminal; JSON escapes only some of it. */
 const controls = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 
+const oneLine = (text: string): string =>
+  text.replace(controls, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+const asJson = (value: unknown): string => oneLine(JSON.stringify(value, hideSecret));
+
+/** A plain word as it is; anything else in quotes, so that a blank in it does not begin another field. */
+const shown = (value: unknown): string =>
+  typeof value === 'string' && /^[^\s"=]+$/.test(value) ? oneLine(value) : asJson(value);
+
 const readable = format.printf(({ timestamp, level, message, ...rest }) => {
-  const fields = Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`);
+  const known = Object.entries(rest).filter(([, value]) => value !== undefined);
+  const fields = known.map(([name, value]) => `${name}=${shown(hideSecret(name, value))}`);
   return [String(timestamp), level.toUpperCase().padEnd(5), oneLine(String(message)), ...fields].join(' ');
 });
 
 const json = format.printf(({ timestamp, level, message, ...rest }) =>
-  JSON.stringify({ timestamp, level, message, ...rest }),
+  asJson({ timestamp, level, message, ...rest }),
 );
-
-const shown = (value: unknown): string =>
-  typeof value === 'string' ? oneLine(value) : JSON.stringify(value);
-const oneLine = (text: string): string =>
-  text.replace(controls, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** Makes the log. `terminal`: lines for people; otherwise JSON, one object a line. */
 export function createLog(level: string, terminal: boolean, stream: NodeJS.WritableStream): Logger {
   return createLogger({
     level,
-    format: format.combine(hideSecrets(), format.timestamp(), terminal ? readable : json),
+    format: format.combine(format.timestamp(), terminal ? readable : json),
     transports: [new transports.Stream({ stream })],
   });
 }

@@ -1,52 +1,136 @@
 /** Opens what the server and the commands stand on: the database, embedded or yours, and the secret key. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'winston';
 import { type Config, ConfigError } from './config';
-import { type Database, openDatabase } from './db/database';
-import { startEmbedded } from './db/embedded';
+import { type Database, type DatabaseOptions, openDatabase, sql } from './db/database';
+import { DatabaseInUse, runningEmbedded, startEmbedded } from './db/embedded';
 import { migrate } from './db/migrations';
 
-export interface Store {
+/** A store whose schema is as it was found. */
+export interface OpenStore {
   readonly db: Database;
   readonly secret_key: Buffer;
   /** Which database it is, for people. */
   readonly description: string;
-  /** Names of the migrations that ran now. */
-  readonly migrated: readonly string[];
   close(): Promise<void>;
 }
 
-/** Starts the embedded PostgreSQL unless DATABASE_URL names another, and brings the schema up to date. */
+export interface Store extends OpenStore {
+  /** Names of the migrations that ran now. */
+  readonly migrated: readonly string[];
+}
+
+/** A PostgreSQL that answers, and what is to be done when it is needed no more. */
+interface Found {
+  readonly connection: DatabaseOptions['connection'];
+  stop(): Promise<void>;
+}
+
+const nothing = (): Promise<void> => Promise.resolve();
+
+/** For the server: starts the embedded PostgreSQL unless DATABASE_URL names another, and brings the schema up to date. */
 export async function openStore(config: Config, log: Logger): Promise<Store> {
-  const embedded =
-    config.database_url === undefined
-      ? await startEmbedded({
-          data_dir: config.data_dir,
-          onNotice: (message, detail) => log.warn(message, detail),
-        })
-      : undefined;
-  // After the database, which makes the folder as its own user must find it.
-  const secret_key = config.secret_key ?? (await keptKey(config.data_dir));
-  const connection = embedded?.connection ?? config.database_url;
-  if (connection === undefined) throw new Error('There is neither an embedded database nor a DATABASE_URL');
-  const db = openDatabase({
+  const store = await openFound(config, yours(config) ?? (await startOurs(config, log)));
+  try {
+    return { ...store, migrated: await migrate(store.db.knex) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/**
+ * For one command: the embedded PostgreSQL of a server that is running is joined, else it is started
+ * and stopped again. The schema is left as it is.
+ */
+export async function joinStore(config: Config, log: Logger): Promise<OpenStore> {
+  return openFound(config, yours(config) ?? (await joinOurs(config, log)));
+}
+
+/** Whether there is a database to open, without making one. */
+export const hasDatabase = (config: Config): boolean =>
+  config.database_url !== undefined || existsSync(join(config.data_dir, 'postgres', 'PG_VERSION'));
+
+const yours = ({ database_url }: Config): Found | undefined =>
+  database_url === undefined ? undefined : { connection: database_url, stop: nothing };
+
+const startOurs = (config: Config, log: Logger): Promise<Found> =>
+  startEmbedded({
+    data_dir: config.data_dir,
+    onNotice: (message, detail) => log.warn(message, detail),
+  });
+
+const joinWait_ms = 10_000;
+const joinPoll_ms = 100;
+
+async function joinOurs(config: Config, log: Logger): Promise<Found> {
+  for (const deadline = Date.now() + joinWait_ms; ; await sleep(joinPoll_ms)) {
+    const connection = await runningEmbedded(config.data_dir);
+    if (connection) return { connection, stop: nothing };
+    try {
+      const started = await startOurs(config, log);
+      const stop = async (): Promise<void> => {
+        // One that does not answer any more is to be stopped all the same.
+        await othersGone(config, started.connection, log).catch(() => undefined);
+        await started.stop();
+      };
+      return { connection: started.connection, stop };
+    } catch (error) {
+      // A server is just coming up, or another command is just ending.
+      if (!(error instanceof DatabaseInUse) || Date.now() > deadline) throw error;
+    }
+  }
+}
+
+const otherSessions = sql(
+  'other_sessions',
+  `SELECT count(*)::int AS sessions FROM pg_stat_activity
+   WHERE application_name = 'treeline' AND backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+);
+
+/** Commands that came meanwhile joined the database that this one started: it waits for them, lest it pull it from under them. */
+async function othersGone(config: Config, connection: Found['connection'], log: Logger): Promise<void> {
+  const db = openOn(connection, { ...config, pool_size: 1 });
+  try {
+    for (let polls = 0; ; polls += 1) {
+      const [row] = await db.query<{ sessions: number }>(otherSessions);
+      if (!row?.sessions) return;
+      if (polls === 10) log.warn('Waiting for another command that works on this database');
+      await sleep(joinPoll_ms);
+    }
+  } finally {
+    await db.close();
+  }
+}
+
+const openOn = (connection: Found['connection'], config: Config): Database =>
+  openDatabase({
     connection,
     pool_size: config.pool_size,
     statement_timeout_ms: config.call_timeout_ms,
     acquire_timeout_ms: config.pool_wait_ms,
   });
-  const close = async (): Promise<void> => {
-    await db.close();
-    await embedded?.stop();
-  };
+
+async function openFound(config: Config, found: Found): Promise<OpenStore> {
   try {
-    const migrated = await migrate(db.knex);
-    const description = embedded ? `embedded PostgreSQL in ${config.data_dir}` : 'PostgreSQL of DATABASE_URL';
-    return { db, secret_key, description, migrated, close };
+    // After the database, which makes the folder as its own user must find it.
+    const secret_key = config.secret_key ?? (await keptKey(config.data_dir));
+    const db = openOn(found.connection, config);
+    const close = async (): Promise<void> => {
+      await db.close();
+      await found.stop();
+    };
+    const description =
+      config.database_url === undefined
+        ? `embedded PostgreSQL in ${config.data_dir}`
+        : 'PostgreSQL of DATABASE_URL';
+    return { db, secret_key, description, close };
   } catch (error) {
-    await close();
+    await found.stop();
     throw error;
   }
 }

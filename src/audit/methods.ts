@@ -41,7 +41,7 @@ const listStatement = sql(
 
 async function getAuditLogs(call: Call<Database>, params: AuditParams) {
   const { db, actor, now } = call;
-  if (params.i_customer !== undefined) await demandWithin(db, actor, params.i_customer);
+  if (params.i_customer !== undefined) await demandWithin(db, actor, params.i_customer, 'deleted too');
   const given = params.start_date === undefined ? undefined : parseTime(params.start_date);
   const start = given ?? new Date(now.getTime() - hour_ms);
   const end = params.end_date === undefined ? undefined : parseTime(params.end_date);

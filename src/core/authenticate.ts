@@ -7,7 +7,7 @@ import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { writeAudit } from './audit';
 import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
-import { apiLockout, countFailure, failureCount, locked } from './lockout';
+import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
 import type { EffectiveRights } from './rights';
@@ -68,6 +68,8 @@ export async function authenticateLogin(
     await countFailure(db, lockout, (tx) => recordFailure(tx, { address, request_id }, known));
     return 'wrong';
   }
+  // Whoever guessed right in a burst that closes the lock is told nothing.
+  if (row.failures + failuresUnderway(lockout) >= lockout.limit) throw await locked(db, lockout);
   if (!proofs.includes('right')) return 'stale';
   const refusal = apiRefusal(known.rights);
   if (refusal) throw refusal;

@@ -69,6 +69,13 @@ export async function refuseLocked(db: Queryable, { scope, login_key, limit }: L
   if ((row?.failures ?? 0) >= limit) throw await locked(db, { scope, login_key, limit });
 }
 
+/** Failures that this process is about to count, by scope and login. */
+const underway = new Map<string, number>();
+
+/** How many failures are known of, but not yet in the table: a burst of guesses must not outrun its own counting. */
+export const failuresUnderway = ({ scope, login_key }: Lockout): number =>
+  underway.get(`${scope} ${login_key}`) ?? 0;
+
 /**
  * Counts one failure, and records it with `record`, in one transaction; throws fault 429 when the
  * login was locked meanwhile.
@@ -78,13 +85,21 @@ export async function countFailure(
   { scope, login_key, limit }: Lockout,
   record: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
-  const counted = await db.transaction(async (tx) => {
-    // One at a time, so that a hundred failures at once are counted to the limit and no further.
-    await tx.query(serialize, [scope, login_key]);
-    const rows = await tx.query(insertStatement, [scope, login_key, limit]);
-    if (rows.length > 0) await record(tx);
-    return rows.length > 0;
-  });
+  const key = `${scope} ${login_key}`;
+  underway.set(key, (underway.get(key) ?? 0) + 1);
+  const counted = await db
+    .transaction(async (tx) => {
+      // One at a time, so that a hundred failures at once are counted to the limit and no further.
+      await tx.query(serialize, [scope, login_key]);
+      const rows = await tx.query(insertStatement, [scope, login_key, limit]);
+      if (rows.length > 0) await record(tx);
+      return rows.length > 0;
+    })
+    .finally(() => {
+      const left = (underway.get(key) ?? 1) - 1;
+      if (left > 0) underway.set(key, left);
+      else underway.delete(key);
+    });
   if (!counted) throw await locked(db, { scope, login_key, limit });
 }
 

@@ -32,14 +32,19 @@ export async function demandBelow(db: Queryable, actor: Actor, i_customer: numbe
 
 const isWithinStatement = sql(
   'is_within',
-  'SELECT i_customer FROM customers WHERE i_customer = $1 AND $2 = ANY(path) AND deleted_at IS NULL',
+  'SELECT deleted_at IS NULL AS living FROM customers WHERE i_customer = $1 AND $2 = ANY(path)',
 );
 
-/** The customer is the actor or below it; throws fault 404. */
-export async function demandWithin(db: Queryable, actor: Actor, i_customer: number): Promise<void> {
+/** The customer is the actor or below it; throws fault 404. `deleted`: also one that was deleted, whose books stay. */
+export async function demandWithin(
+  db: Queryable,
+  actor: Actor,
+  i_customer: number,
+  deleted: 'living only' | 'deleted too' = 'living only',
+): Promise<void> {
   if (i_customer === actor.i_customer) return;
-  const rows = await db.query(isWithinStatement, [i_customer, actor.i_customer]);
-  if (rows.length === 0) throw notFound();
+  const [row] = await db.query<{ living: boolean }>(isWithinStatement, [i_customer, actor.i_customer]);
+  if (!row || !(row.living || deleted === 'deleted too')) throw notFound();
 }
 
 /** A wholesaler as the customers below it see it, with its row locked. */

@@ -30,6 +30,8 @@ export interface Attribute<T extends TSchema = TSchema> {
   readonly column: string;
   /** The column of a dictionary in which the value must stand, else fault 401. */
   readonly dictionary?: string;
+  /** It may tell who a person is, so erasing a customer erases it. */
+  readonly personal?: true;
 }
 
 /** An attribute that is the column of its own name in `customers`. */
@@ -53,9 +55,11 @@ const rightsMask = (name: string, what: string) =>
   );
 const bitSwitch = (name: string, description: string) => own(name, bit(description), 0);
 const featureSwitch = (name: string, description: string) => own(name, flag(description), false);
-const detail = (name: string, description: string) => own(name, nullable(text(128, description)), null);
+const personal = <T extends TSchema>(attribute: Attribute<T>) => ({ ...attribute, personal: true as const });
+const detail = (name: string, description: string) =>
+  personal(own(name, nullable(text(128, description)), null));
 const mail = (name: string, format: 'address' | 'address-list', description: string) =>
-  own(name, nullable(text(255, description, { format })), null);
+  personal(own(name, nullable(text(255, description, { format })), null));
 
 /** Without these no customer is made. */
 export const requiredAttributes = {
@@ -65,10 +69,10 @@ export const requiredAttributes = {
     ),
     column: 'customers.i_tariff',
   },
-  name: {
+  name: personal({
     schema: text(64, 'Name; no two differ only by case or Unicode form.', { format: 'name', digits: true }),
     column: 'customers.name',
-  },
+  }),
   web_password: {
     schema: text(128, 'Password of the self-care interface; must satisfy the password policy.', {
       minLength: 8,
@@ -80,13 +84,13 @@ export const requiredAttributes = {
 } as const satisfies Record<string, Attribute>;
 
 export const optionalAttributes = {
-  web_login: {
+  web_login: personal({
     schema: text(64, 'Login of the self-care interface and the API; absent: the name.', {
       format: 'login',
       digits: true,
     }),
     column: 'users.web_login',
-  },
+  }),
   i_routing_group: own(
     'i_routing_group',
     nullable(id('Routing group.')),
@@ -174,7 +178,7 @@ export const optionalAttributes = {
     'May let sub-customers be billed by its own tariff (i_tariff nil).',
   ),
   vouchers_mgmt: rightsMask('vouchers_mgmt', 'Rights over vouchers'),
-  description: own('description', nullable(text(1024, 'Description.')), null),
+  description: personal(own('description', nullable(text(1024, 'Description.')), null)),
   i_password_policy: own(
     'i_password_policy',
     nullable(id('Password policy.')),
@@ -207,10 +211,12 @@ export const optionalAttributes = {
     1,
   ),
   css: own('css', nullable(text(65_536, 'Style sheet of the branded interface.')), null),
-  dns_alias: own(
-    'dns_alias',
-    nullable(text(253, 'Host name of the branded interface; unique.', { format: 'host-name' })),
-    null,
+  dns_alias: personal(
+    own(
+      'dns_alias',
+      nullable(text(253, 'Host name of the branded interface; unique.', { format: 'host-name' })),
+      null,
+    ),
   ),
   max_sessions: own(
     'max_sessions',
@@ -250,6 +256,16 @@ export const createParams = struct({
 });
 export type CreateParams = Static<typeof createParams>;
 
+const { web_password, ...requiredOfAll } = schemasOf(requiredAttributes);
+
+/** Those of an operator's import: without a password nobody can log in until one is set. */
+export const importParams = struct({
+  ...requiredOfAll,
+  web_password: optional(web_password),
+  ...optionalSchemasOf(optionalAttributes),
+});
+export type ImportParams = Static<typeof importParams>;
+
 export const updateParams = struct(
   {
     i_customer: id('The customer to change.'),
@@ -270,6 +286,11 @@ export const readableSchemas: TProperties = Object.fromEntries(
 /** The attributes that are columns of `customers`, by name. */
 export const customerColumns: readonly string[] = entriesOf(attributes)
   .filter(([name, { column }]) => column === `customers.${name}`)
+  .map(([name]) => name);
+
+/** What erasing a customer erases. */
+export const personalAttributes: readonly string[] = entriesOf(attributes)
+  .filter(([, attribute]) => attribute.personal)
   .map(([name]) => name);
 
 export const moneyColumns: ReadonlySet<string> = new Set(

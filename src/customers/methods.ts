@@ -22,11 +22,13 @@ import {
   createCustomer,
   deleteCustomer,
   getCustomerInfo,
+  prepareCreation,
   unblockCustomer,
   updateCustomer,
 } from './service';
 
-const customerInfo = struct({
+/** What there is to know of a customer. */
+export const customerInfo = struct({
   i_customer: id('Its id.'),
   i_wholesaler: nullable(id('The customer directly above it; nil for root.')),
   base_currency: text(3, 'The currency of its balance: that of its tariff.'),
@@ -54,7 +56,7 @@ export const customerMethods = [
     params: createParams,
     result: struct({ result: ok, i_customer: id('The id of the new customer.') }),
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
-    prepare: hashGivenPassword,
+    prepare: prepareCreation,
     run: createCustomer,
   }),
   defineMethod({

@@ -73,14 +73,17 @@ const checkReferencesStatement = sql(
        })
        .join(', ')},
        CASE WHEN $4::int IS NOT NULL AND NOT EXISTS (SELECT FROM customers c
-         WHERE c.i_customer = $4 AND $3 = ANY(c.path) AND c.deleted_at IS NULL) THEN 'i_commission_agent' END], NULL)
+         WHERE c.i_customer = $4 AND $3 = ANY(c.path) AND c.deleted_at IS NULL FOR KEY SHARE) THEN 'i_commission_agent' END], NULL)
        AS wrong,
      (SELECT t.currency FROM tariffs t WHERE t.i_tariff = $1 AND t.i_customer = $2) AS tariff_currency,
      (SELECT json_build_object('min_length', p.min_length, 'needs_mixed', p.needs_mixed)
       FROM password_policies p WHERE p.i_password_policy = coalesce($5::int, 1)) AS policy`,
 );
 
-/** Looks up all references at once; absent ones are right. `policy`: the policy that a new password must satisfy. */
+/**
+ * Looks up all references at once; absent ones are right. The agent is held, lest it be deleted
+ * meanwhile. `policy`: the policy that a new password must satisfy.
+ */
 export async function checkReferences(
   db: Transaction,
   actor: Actor,
@@ -231,32 +234,44 @@ export async function setBlocked(db: Transaction, i_customer: number, blocked: b
   return (await db.query(setBlockedStatement, [i_customer, blocked])).length > 0;
 }
 
-const inheritorsStatement = sql(
-  'inheritors',
-  `WITH RECURSIVE inheritors AS (
-     SELECT $1::int AS i_customer
-     UNION ALL
-     SELECT c.i_customer FROM customers c JOIN inheritors i ON c.i_wholesaler = i.i_customer
-     WHERE c.i_tariff IS NULL AND c.deleted_at IS NULL)
-   UPDATE customers c SET base_currency = $2 FROM inheritors i WHERE c.i_customer = i.i_customer
-   RETURNING c.i_customer`,
+const changeCurrencyStatement = sql(
+  'change_currency',
+  'UPDATE customers SET base_currency = $2 WHERE i_customer = $1',
+);
+const inheritCurrencyStatement = sql(
+  'inherit_currency',
+  `UPDATE customers SET base_currency = $2
+   WHERE i_wholesaler = ANY($1::int[]) AND i_tariff IS NULL AND deleted_at IS NULL RETURNING i_customer`,
 );
 
-/** Gives a customer and all who are billed by its tariff another currency; answers who they are. */
+/**
+ * Gives a customer and all who are billed by its tariff another currency; answers who they are. One
+ * level after the other: a level is locked before the next is read, so that those who are just
+ * being made there, or given another tariff, are waited for and seen as they then are.
+ */
 export async function changeCurrency(
   db: Transaction,
   i_customer: number,
   currency: string,
 ): Promise<readonly number[]> {
-  const rows = await db.query<{ i_customer: number }>(inheritorsStatement, [i_customer, currency]);
-  return rows.map((row) => row.i_customer);
+  await db.query(changeCurrencyStatement, [i_customer, currency]);
+  let changed: number[] = [];
+  let level = [i_customer];
+  while (level.length > 0) {
+    changed = changed.concat(level);
+    const rows = await db.query<{ i_customer: number }>(inheritCurrencyStatement, [level, currency]);
+    level = rows.map((row) => row.i_customer);
+  }
+  return changed;
 }
+
+const infoColumns = `c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, u.web_login, ${columnTexts}`;
+const infoFrom = 'customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default';
 
 const infoStatement = (name: string, condition: string) =>
   sql(
     name,
-    `SELECT row_to_json(t) AS customer FROM (
-       SELECT c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, u.web_login, ${columnTexts} FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
+    `SELECT row_to_json(t) AS customer FROM (SELECT ${infoColumns} FROM ${infoFrom}
        WHERE ${condition} AND $2 = ANY(c.path) AND c.deleted_at IS NULL) t`,
   );
 const infoByIdStatement = infoStatement('info_by_id', 'c.i_customer = $1');
@@ -282,4 +297,28 @@ export async function findInfo(
       ? await db.query<{ customer: CustomerInfo }>(infoByIdStatement, [key, actor.i_customer])
       : await db.query<{ customer: CustomerInfo }>(infoByNameStatement, [nameKey(key), actor.i_customer]);
   return row?.customer;
+}
+
+const isBelow = '$1 = ANY(c.path) AND c.i_customer <> $1 AND c.deleted_at IS NULL';
+const listInfoStatement = sql(
+  'list_info',
+  `SELECT row_to_json(t) AS customer FROM (SELECT ${infoColumns} FROM ${infoFrom}
+     WHERE ${isBelow} AND c.i_customer > $2 ORDER BY c.i_customer LIMIT $3) t ORDER BY t.i_customer`,
+);
+const countBelowStatement = sql(
+  'count_below',
+  `SELECT count(*)::int AS total FROM customers c WHERE ${isBelow}`,
+);
+
+export interface InfoRow {
+  readonly customer: CustomerInfo;
+}
+
+/** Everybody below the actor, at any depth, in order of i_customer: a wholesaler's is always less than its customers'. */
+export const listInfo = (db: Queryable, actor: Actor, after: number, size: number): Promise<InfoRow[]> =>
+  db.query<InfoRow>(listInfoStatement, [actor.i_customer, after, size]);
+
+export async function countBelow(db: Queryable, actor: Actor): Promise<number> {
+  const [row] = await db.query<{ total: number }>(countBelowStatement, [actor.i_customer]);
+  return row?.total ?? 0;
 }

@@ -3,7 +3,7 @@
  * the order that the contract gives: target, grant and depth, reference, conflict, money.
  */
 import { findActor } from '../core/actors';
-import { ha1Of } from '../core/credentials';
+import { ha1Of, hashGivenPassword } from '../core/credentials';
 import { isPositive, isZero, minus, negate } from '../core/decimal';
 import { formats } from '../core/formats';
 import type { Call } from '../core/method';
@@ -17,15 +17,26 @@ import { badParameter, conflict, forbidden, notFound, wrongReference } from '../
 import { hasEntries, post } from '../money/books';
 import { demandCommitment } from '../money/overcommit';
 import { recordedChanges } from './changes';
-import { type CreateParams, type UpdateParams, customerColumns, fallbacks } from './fields';
+import {
+  type CreateParams,
+  type ImportParams,
+  type UpdateParams,
+  customerColumns,
+  fallbacks,
+} from './fields';
 import * as repository from './repository';
 import type { References, Target } from './repository';
 
-/** Creates a customer directly below the actor. */
-export async function createCustomer(call: Call, params: CreateParams, password_hash: string | undefined) {
+/** What is wrong with the parameters alone comes before everything that the database knows. */
+export async function prepareCreation(params: ImportParams): Promise<string | undefined> {
+  demandLoginFromName(params);
+  return hashGivenPassword(params);
+}
+
+/** Creates a customer directly below the actor; only an operator's import leaves out the password. */
+export async function createCustomer(call: Call, params: ImportParams, password_hash: string | undefined) {
   const { actor, db } = call;
   const web_login = params.web_login ?? params.name;
-  demandLoginFromName(params);
   const balance = params.balance ?? '0';
 
   const wholesaler = await holdWholesaler(db, actor.i_customer, changeOf(params));
@@ -61,7 +72,10 @@ export async function createCustomer(call: Call, params: CreateParams, password_
     action: 'A',
     resource,
     i_customer,
-    changes: recordedChanges({}, { ...params, web_login }),
+    changes: {
+      ...recordedChanges({}, { ...params, web_login }),
+      ...(params.web_password === undefined && { web_password: [null, 'none'] as const }),
+    },
   });
   return { result: 'OK' as const, i_customer };
 }
@@ -158,7 +172,7 @@ const changeOf = (params: Partial<CreateParams>) => ({
 });
 
 /** Without a `web_login` the name becomes the login, so it must be fit for one. */
-function demandLoginFromName(params: CreateParams): void {
+function demandLoginFromName(params: ImportParams): void {
   if (params.web_login !== undefined) return;
   const problem = formats.login(params.name);
   if (problem !== undefined)
@@ -210,14 +224,12 @@ function demandFits(wholesaler: Wholesaler): void {
   }
 }
 
-/** At most one level less than the wholesaler has; absent, just that. */
+/** At most one level less than the wholesaler has, where none is the least; absent, just that. */
 function grantedDepth(wholesaler: Wholesaler, max_depth: number | null | undefined): number | null {
-  const limit = wholesaler.max_depth === null ? null : wholesaler.max_depth - 1;
-  if (max_depth === undefined) return limit === null ? null : Math.max(limit, 0);
+  const limit = wholesaler.max_depth === null ? null : Math.max(wholesaler.max_depth - 1, 0);
+  if (max_depth === undefined) return limit;
   if (limit !== null && (max_depth === null || max_depth > limit)) {
-    throw forbidden(
-      `Parameter max_depth must be at most ${Math.max(limit, 0)}, one less than its wholesaler has`,
-    );
+    throw forbidden(`Parameter max_depth must be at most ${limit}, one less than its wholesaler has`);
   }
   return max_depth;
 }

@@ -4,6 +4,7 @@
  * server that is killed meanwhile leaves nothing behind, not even knex's own lock.
  */
 import type { Knex } from 'knex';
+import { type Queryable, sql } from './database';
 import * as customers from '../../migrations/001_customers';
 
 interface Migration {
@@ -34,4 +35,32 @@ export async function migrate(knex: Knex): Promise<readonly string[]> {
     const [, ran] = (await holder.migrate.latest({ migrationSource })) as [number, string[]];
     return ran;
   });
+}
+
+/** How far a database is, by the names of migrations. */
+export interface SchemaState {
+  readonly applied: readonly string[];
+  /** Those of this version that it lacks. */
+  readonly pending: readonly string[];
+  /** Those that this version does not know: a newer one was here. */
+  readonly unknown: readonly string[];
+}
+
+const isMigratedStatement = sql(
+  'is_migrated',
+  `SELECT to_regclass('knex_migrations') IS NOT NULL AS migrated`,
+);
+const appliedStatement = sql('applied_migrations', 'SELECT name FROM knex_migrations ORDER BY id');
+
+/** Looks how far a database is, and changes nothing: knex would make its tables on the way. */
+export async function schemaState(db: Queryable): Promise<SchemaState> {
+  const known = Object.keys(migrations);
+  const [row] = await db.query<{ migrated: boolean }>(isMigratedStatement);
+  const rows = row?.migrated ? await db.query<{ name: string }>(appliedStatement) : [];
+  const applied = rows.map(({ name }) => name);
+  return {
+    applied,
+    pending: known.filter((name) => !applied.includes(name)),
+    unknown: applied.filter((name) => !known.includes(name)),
+  };
 }

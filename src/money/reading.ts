@@ -1,4 +1,4 @@
-/** Reading the books: payments one by one, and statements of a period. */
+/** Reading the books: payments one by one, and statements of a period; those of deleted customers too. */
 import { inBatches, mapRows } from '../core/batches';
 import { isNegative, negate, plain, sum } from '../core/decimal';
 import type { Call } from '../core/method';
@@ -28,7 +28,7 @@ export interface PaymentsParams {
 
 /** The payments of the actor or of a customer below it. */
 export async function getPaymentsList(call: Call<Database>, params: PaymentsParams) {
-  await demandWithin(call.db, call.actor, params.i_customer);
+  await demandWithin(call.db, call.actor, params.i_customer, 'deleted too');
   const filter = {
     i_customer: params.i_customer,
     from: timeOrNull(params.start_date),
@@ -69,7 +69,7 @@ export async function getStatement(
   params: { i_customer: number; start_date?: string; end_date?: string },
 ) {
   const { db } = call;
-  await demandWithin(db, call.actor, params.i_customer);
+  await demandWithin(db, call.actor, params.i_customer, 'deleted too');
   const { i_customer } = params;
   const from = timeOrNull(params.start_date) ?? new Date(0);
   const to = timeOrNull(params.end_date) ?? call.now;

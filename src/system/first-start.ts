@@ -5,7 +5,7 @@
 import type { Config } from '../config';
 import { type Credentials, ha1Of, hashPassword, randomPassword } from '../core/credentials';
 import { rootId } from '../core/rights';
-import { type Database, sql } from '../db/database';
+import { type Database, type Queryable, sql } from '../db/database';
 
 /** Passwords that were made up here and must be shown to somebody, once. */
 export interface FirstPasswords {
@@ -57,9 +57,7 @@ export async function firstStart(
   const api_password = config.root_api_password ?? randomPassword();
   const password_hash = await hashPassword(web_password);
   return db.transaction(async (tx) => {
-    await tx.query(storeCheck, [credentials.check_value]);
-    const [check] = await tx.query<{ value: string }>(readCheck);
-    if (check?.value !== credentials.check_value) throw new WrongSecretKey();
+    await demandKey(tx, credentials);
     const [root] = await tx.query<RootRow>(lockRoot, [rootId]);
     if (root?.needs_web) await tx.query(setWebPassword, [rootId, password_hash]);
     if (root?.needs_api) {
@@ -71,4 +69,16 @@ export async function firstStart(
       ...(root?.needs_web && config.root_web_password === undefined && { web_password }),
     };
   });
+}
+
+/** Throws unless the SECRET_KEY is that of the database; one that has none yet belongs to this key from now on. */
+export async function demandKey(db: Queryable, credentials: Credentials): Promise<void> {
+  await db.query(storeCheck, [credentials.check_value]);
+  if ((await keptCheck(db)) !== credentials.check_value) throw new WrongSecretKey();
+}
+
+/** The check value of the key that the database was made with; undefined before the first start. */
+export async function keptCheck(db: Queryable): Promise<string | undefined> {
+  const [check] = await db.query<{ value: string }>(readCheck);
+  return check?.value;
 }

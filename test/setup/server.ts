@@ -25,7 +25,12 @@ export async function makeDatabase(from: 'template' | 'empty' = 'template'): Pro
   const database = `t_${randomBytes(6).toString('hex')}`;
   const admin = new Client(testPostgres());
   await admin.connect();
-  const source = from === 'template' ? 'TEMPLATE treeline_template STRATEGY file_copy' : 'TEMPLATE template0';
+  const { rows } = await admin.query<{ version: number }>(
+    "SELECT current_setting('server_version_num')::int AS version",
+  );
+  // Copying files is the fastest way; before 15 it was the only one, and had no name.
+  const strategy = (rows[0]?.version ?? 0) >= 150_000 ? 'STRATEGY file_copy' : '';
+  const source = from === 'template' ? `TEMPLATE treeline_template ${strategy}` : 'TEMPLATE template0';
   await admin.query(`CREATE DATABASE ${database} ${source}`);
   await admin.end();
   return { ...testPostgres(), database };

@@ -123,7 +123,9 @@ function isSameUri(claimed: string, requested: string): boolean {
 function readBasic(header: string): Password | undefined {
   const encoded = /^basic\s+([A-Za-z0-9+/=]+)\s*$/i.exec(header)?.[1];
   if (encoded === undefined) return undefined;
-  const [, login, password] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
+  // A login with NUL is nobody's, and PostgreSQL could not even be asked for it.
+  const [, login, password] =
+    /^([^:\0]*):([^]*)$/.exec(Buffer.from(encoded, 'base64').toString('utf8')) ?? [];
   return login === undefined || password === undefined ? undefined : { login, password };
 }
 

@@ -61,9 +61,11 @@ function compileTyped(schema: TSchema): Writer {
     case 'flag':
       return (value) => `<value><boolean>${value === true ? 1 : 0}</boolean></value>`;
     case 'double':
-      return (value) => `<value><double>${doubleText(value as number)}</double></value>`;
+      return (value) =>
+        Number.isFinite(value) ? `<value><double>${doubleText(value as number)}</double></value>` : nil;
     case 'money':
-      return (value) => `<value><double>${moneyText(value as string)}</double></value>`;
+      return (value) =>
+        value === 'NaN' ? nil : `<value><double>${moneyText(value as string)}</double></value>`;
     case 'text':
       return (value) => `<value><string>${escape(value as string)}</string></value>`;
     case 'list': {
@@ -171,6 +173,7 @@ async function* writeBatches(
   yield '</data></array></value>';
 }
 
+/** Of a finite number: PostgreSQL can hold others, which XML-RPC cannot say; they go out as nil. */
 function doubleText(value: number): string {
   const short = String(value);
   const text = short.includes('e') ? plain(short) : short;

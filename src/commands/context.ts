@@ -1,0 +1,164 @@
+/**
+ * What a command works with: the same core as the server's, on the same database, called through
+ * the same dispatch, so that rules and audit records are those of the wire. The caller is an
+ * operator, who acts as root, or with `--as` as somebody else.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'winston';
+import { type Config, readConfig } from '../config';
+import { openCredentials } from '../core/credentials';
+import { type Core, type Outcome, dispatch } from '../core/dispatch';
+import type { Method } from '../core/method';
+import { createRegistry } from '../core/registry';
+import type { Struct, Value } from '../core/values';
+import { schemaState, migrate } from '../db/migrations';
+import { Fault } from '../faults';
+import { createLog } from '../log';
+import { type OpenStore, hasDatabase, joinStore } from '../store';
+import { demandKey } from '../system/first-start';
+import { Refusal } from './failures';
+import { operatorMethods } from './operator-methods';
+import type { Row } from './output';
+import type { Terminal } from './terminal';
+
+/** What `cli.ts` hands to every command. */
+export interface Shell {
+  readonly terminal: Terminal;
+  readonly version: string;
+  /** The methods of the wire. */
+  readonly methods: (core: () => Core) => readonly Method[];
+  /** Runs the server until it is stopped. */
+  readonly serve: () => Promise<void>;
+}
+
+/** The declaration of a method of the wire. */
+export function methodNamed(shell: Shell, name: string): Method {
+  const noCore = (): never => {
+    throw new Error('A declaration was asked for; nothing is called here');
+  };
+  const method = shell.methods(noCore).find((one) => one.name === name);
+  if (!method) throw new Error(`There is no method ${name}`);
+  return method;
+}
+
+export interface Context {
+  readonly config: Config;
+  readonly core: Core;
+  readonly store: OpenStore;
+  /** `--as`. */
+  readonly i_wholesaler: number | undefined;
+  /** Names of the migrations that ran now. */
+  readonly migrated: readonly string[];
+}
+
+export interface SessionOptions {
+  /** `--as`: a customer by id or by name. */
+  readonly as?: string | undefined;
+  /** Whether the schema must be up to date already, or is brought so. */
+  readonly schema?: 'demand' | 'migrate';
+}
+
+/** Long work, such as sorting the books, is not a call and has all the time it needs. */
+const statementTimeout_ms = 24 * 3_600_000;
+
+/** Opens the database for one command and closes it again. */
+export async function inSession<T>(
+  shell: Shell,
+  options: SessionOptions,
+  work: (context: Context) => Promise<T>,
+): Promise<T> {
+  const config = commandConfig(shell.terminal);
+  if (options.schema !== 'migrate' && !hasDatabase(config)) {
+    throw new Refusal(
+      `There is no database in ${config.data_dir}: start the server once, or run treeline migrate`,
+    );
+  }
+  const log = commandLog(shell.terminal);
+  const store = await joinStore(config, log);
+  try {
+    const migrated = options.schema === 'migrate' ? await migrate(store.db.knex) : [];
+    await demandSchema(store);
+    const core = createCore(shell, config, store, log);
+    await demandKey(store.db, core.credentials);
+    const context: Context = { config, core, store, migrated, i_wholesaler: undefined };
+    if (options.as === undefined) return await work(context);
+    return await work({ ...context, i_wholesaler: await findCustomer(context, options.as) });
+  } finally {
+    await store.close();
+  }
+}
+
+export const commandConfig = ({ env }: Terminal): Config => ({
+  ...readConfig(env),
+  call_timeout_ms: statementTimeout_ms,
+});
+
+/** Commands tell what went wrong; that every call is logged matters to servers. */
+export const commandLog = ({ stderr }: Terminal): Logger => createLog('warn', true, stderr);
+
+async function demandSchema({ db }: OpenStore): Promise<void> {
+  const { pending, unknown } = await schemaState(db);
+  if (unknown.length > 0) {
+    throw new Refusal(`The database is of a newer version than this program (${unknown.join(', ')})`);
+  }
+  if (pending.length > 0) {
+    throw new Refusal(
+      `The schema is not up to date (${pending.join(', ')}): start the server, or run treeline migrate`,
+    );
+  }
+}
+
+function createCore(shell: Shell, config: Config, store: OpenStore, log: Logger): Core {
+  const core: Core = {
+    config,
+    db: store.db,
+    log,
+    credentials: openCredentials(store.secret_key),
+    registry: createRegistry([...shell.methods(() => core), ...operatorMethods]),
+    observe: () => undefined,
+  };
+  return core;
+}
+
+/** Makes one call; what comes of it may be a fault. */
+export function attempt(
+  context: Context,
+  method: string,
+  members: Readonly<Record<string, Value>> | Struct,
+  request_id: string = randomUUID(),
+): Promise<Outcome> {
+  const struct: Struct = new Map(members instanceof Map ? members : Object.entries(members));
+  if (context.i_wholesaler !== undefined && !struct.has('i_wholesaler')) {
+    struct.set('i_wholesaler', context.i_wholesaler);
+  }
+  const caller = { kind: 'operator', address: 'local' } as const;
+  return dispatch(context.core, { request_id, caller, read: () => ({ method, members: struct }) });
+}
+
+/** Makes one call; throws its fault. */
+export async function call(
+  context: Context,
+  method: string,
+  members: Readonly<Record<string, Value>> | Struct,
+): Promise<Row> {
+  const outcome = await attempt(context, method, members);
+  if (outcome instanceof Fault) throw outcome;
+  return outcome.result as Row;
+}
+
+/** What is written before a name that is all digits, which would else be an id. */
+const namePrefix = 'name:';
+
+/** The id of a customer that is given by id or by name. */
+export async function findCustomer(context: Context, text: string): Promise<number> {
+  const member = customerMember(text);
+  if ('i_customer' in member) return member.i_customer;
+  const { customer } = await call(context, 'getCustomerInfo', member);
+  return (customer as { i_customer: number }).i_customer;
+}
+
+/** How a customer on the command line is named to a method that takes ids and names. */
+export function customerMember(text: string): { i_customer: number } | { name: string } {
+  if (/^\d{1,15}$/.test(text)) return { i_customer: Number(text) };
+  return { name: text.startsWith(namePrefix) ? text.slice(namePrefix.length) : text };
+}

@@ -1,0 +1,42 @@
+/** `treeline customers export`: everybody below, as CSV that spreadsheets open and `customers import` reads. */
+import { type Batches, type TSchema, declared } from '../core/schema';
+import { fallbacks } from '../customers/fields';
+import { plain } from '../core/decimal';
+import { customerInfo } from '../customers/methods';
+import { type Context, call } from './context';
+import { csvLine, guard, nilCell } from './csv';
+import type { Row } from './output';
+import { startProgress } from './progress';
+import { type Terminal, write } from './terminal';
+
+const columns: readonly (readonly [string, TSchema])[] = Object.entries(customerInfo.properties);
+
+export async function exportCustomers(context: Context, terminal: Terminal): Promise<void> {
+  const { customers, total } = await call(context, 'exportCustomers', {});
+  const progress = startProgress(terminal.stderr, 'customers');
+  await write(terminal.stdout, csvLine(columns.map(([name]) => name)));
+  let written = 0;
+  for await (const batch of batchesOf(customers as readonly Row[] | Batches<Row>)) {
+    const lines = batch.map((row) =>
+      csvLine(columns.map(([name, schema]) => cellOf(name, schema, row[name]))),
+    );
+    await write(terminal.stdout, lines.join(''));
+    written += batch.length;
+    progress.update(written, written / Math.max(Number(total), 1));
+  }
+  progress.clear();
+}
+
+async function* batchesOf(rows: readonly Row[] | Batches<Row>): AsyncGenerator<readonly Row[]> {
+  if (Array.isArray(rows)) yield rows as readonly Row[];
+  else yield* rows as Batches<Row>;
+}
+
+/** Nil is written out where an empty cell would become something else when it is read again. */
+function cellOf(name: string, schema: TSchema, value: unknown): string {
+  if (value === null || value === undefined)
+    return name in fallbacks && fallbacks[name] !== null ? nilCell : '';
+  const { wire } = declared(schema);
+  if (wire === 'text') return guard(String(value as string));
+  return wire === 'money' ? plain(String(value as string)) : String(value as number | boolean);
+}

@@ -1,0 +1,231 @@
+/**
+ * `treeline customers import`: a file of customers, row by row through the same call as on the
+ * wire, each in a transaction of its own, several at once. The good rows stay; each refused one is
+ * named with its line and the reason. Nothing but the rows on their way stands in memory.
+ */
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { nameKey } from '../core/names';
+import { type TSchema, declared } from '../core/schema';
+import type { Struct } from '../core/values';
+import { importParams } from '../customers/fields';
+import { Fault } from '../faults';
+import { type Context, attempt, customerMember, findCustomer } from './context';
+import { type CsvRecord, nilCell, readCsv, unguard } from './csv';
+import { Refusal } from './failures';
+import { inOrder } from './in-order';
+import { type Row, visible } from './output';
+import { type Progress, grouped, startProgress } from './progress';
+import { type Terminal, write, writeLine } from './terminal';
+
+export interface ImportOptions {
+  /** A path, or `-` for stdin. */
+  readonly file: string;
+  readonly delimiter: string | undefined;
+  readonly json: boolean;
+  /** Members that a row has unless it says otherwise. */
+  readonly defaults: Struct;
+}
+
+/** Columns of an export that tell what came to be and cannot be given. */
+const answeredColumns = ['i_customer', 'base_currency', 'blocked'];
+const wholesalerColumn = 'i_wholesaler';
+
+/** What a row came to. */
+interface Imported {
+  readonly line: number;
+  readonly read_bytes: number;
+  readonly name: string;
+  readonly fault?: Fault;
+}
+
+export async function importCustomers(
+  context: Context,
+  terminal: Terminal,
+  options: ImportOptions,
+): Promise<void> {
+  const size_bytes = options.file === '-' ? undefined : (await stat(options.file)).size;
+  const input = options.file === '-' ? terminal.stdin : createReadStream(options.file);
+  const records = readCsv(input as AsyncIterable<Buffer>, options.delimiter);
+  const columns = await readHeader(records, options, terminal);
+
+  const began = performance.now();
+  const progress = startProgress(terminal.stderr, 'customers');
+  const importRow = rowImporter(context, columns, options.defaults);
+  // Twice as many as connections: while some wait for the database, others are being checked.
+  const outcomes = inOrder(records, context.config.pool_size * 2, importRow);
+  const report = refusedReport(terminal, options.json, progress);
+  let rows = 0;
+  for await (const { read_bytes, ...imported } of outcomes) {
+    rows += 1;
+    progress.update(rows, size_bytes === undefined ? undefined : read_bytes / size_bytes);
+    if (imported.fault) await report.add(imported, imported.fault);
+  }
+  progress.clear();
+  const refused = await report.end();
+  const took_s = Math.max((performance.now() - began) / 1_000, 0.001);
+  await writeLine(
+    terminal.stderr,
+    `${grouped(rows - refused)} of ${grouped(rows)} customers imported in ${took_s.toFixed(1)} s, ${grouped(rows / took_s)} a second`,
+  );
+  if (refused > 0) throw new Refusal(`${grouped(refused)} of ${grouped(rows)} rows were refused`);
+}
+
+/** A column of the file, and what its cells are. */
+interface Column {
+  readonly name: string;
+  readonly schema: TSchema | undefined;
+}
+
+/** The columns, if all of them are known; else nothing is written at all. */
+async function readHeader(
+  records: AsyncGenerator<CsvRecord>,
+  options: ImportOptions,
+  terminal: Terminal,
+): Promise<readonly Column[]> {
+  const first = await records.next();
+  if (first.done) throw new Refusal('The file is empty: its first line must name the columns');
+  const { line, cells, problem } = first.value;
+  if (problem !== undefined) throw new Refusal(`line ${line}: ${problem}`);
+  const names = cells.map((cell) => cell.trim());
+  for (const [index, name] of names.entries()) {
+    const isKnown =
+      Object.hasOwn(importParams.properties, name) || [...answeredColumns, wholesalerColumn].includes(name);
+    if (!isKnown)
+      throw new Refusal(
+        `line ${line}: unknown column "${visible(name)}"; columns are attributes of customers`,
+      );
+    if (names.indexOf(name) < index) throw new Refusal(`line ${line}: column ${name} stands there twice`);
+  }
+  const missing = (importParams.required ?? []).find(
+    (name) => !names.includes(name) && !options.defaults.has(name),
+  );
+  if (missing !== undefined) throw new Refusal(`line ${line}: there is no column ${missing}`);
+  const unused = names.filter((name) => answeredColumns.includes(name));
+  if (unused.length > 0) await writeLine(terminal.stderr, `Not taken over: ${unused.join(', ')}`);
+  const schemas: Readonly<Record<string, TSchema>> = importParams.properties;
+  return names.map((name) => ({ name, schema: schemas[name] }));
+}
+
+/** The cells of a row as members. An empty cell says nothing. */
+function membersOf(columns: readonly Column[], cells: readonly string[], defaults: Struct): Struct {
+  const members: Struct = new Map(defaults);
+  for (const [index, { name, schema }] of columns.entries()) {
+    const cell = cells[index] ?? '';
+    if (cell === '' || answeredColumns.includes(name)) continue;
+    members.set(name, cell === nilCell ? null : read(cell, schema));
+  }
+  return members;
+}
+
+/** A password is taken as it stands: none was ever written by us. */
+function read(cell: string, schema: TSchema | undefined): string {
+  const isText =
+    schema === undefined || (declared(schema).wire === 'text' && declared(schema).secret !== true);
+  return isText ? unguard(cell) : cell;
+}
+
+function rowImporter(
+  context: Context,
+  columns: readonly Column[],
+  defaults: Struct,
+): (record: CsvRecord) => Promise<Imported> {
+  const request_id = randomUUID();
+  const findWholesaler = wholesalerFinder(context);
+  return ({ line, cells, problem, read_bytes }) => {
+    const wrong = problem ?? cellsProblem(columns, cells);
+    if (wrong !== undefined) {
+      const fault = new Fault('bad_parameter', wrong);
+      return Promise.resolve({ line, read_bytes, name: '', fault });
+    }
+    const members = membersOf(columns, cells, defaults);
+    const name = members.get('name');
+    const shownName = typeof name === 'string' ? name : '';
+    const run = async (): Promise<Imported> => {
+      const fault = await importOne(context, members, findWholesaler.find, `${request_id}.${line}`);
+      return { line, read_bytes, name: shownName, ...(fault && { fault }) };
+    };
+    return findWholesaler.during(shownName, run());
+  };
+}
+
+function cellsProblem(columns: readonly Column[], cells: readonly string[]): string | undefined {
+  if (cells.length !== columns.length)
+    return `There are ${cells.length} cells, and ${columns.length} columns`;
+  return cells.some((cell) => cell.includes('\ufffd')) ? 'It is not UTF-8' : undefined;
+}
+
+async function importOne(
+  context: Context,
+  members: Struct,
+  findWholesaler: (text: string) => Promise<number>,
+  request_id: string,
+): Promise<Fault | undefined> {
+  const wholesaler = members.get(wholesalerColumn);
+  try {
+    if (typeof wholesaler === 'string') members.set(wholesalerColumn, await findWholesaler(wholesaler));
+  } catch (error) {
+    if (error instanceof Fault) return new Fault(error.kind, `${wholesalerColumn}: ${error.message}`);
+    throw error;
+  }
+  const outcome = await attempt(context, 'importCustomer', members, request_id);
+  if (!(outcome instanceof Fault)) return undefined;
+  // Without a database, or with a bug of ours, the rows that follow would fare no better.
+  if (outcome.kind === 'unavailable' || outcome.kind === 'internal') throw outcome;
+  return outcome;
+}
+
+const rememberedAtMost = 10_000;
+
+/**
+ * Finds wholesalers by name or id, and remembers those found. A row may stand below a customer of an earlier row
+ * that is still on its way: it is waited for.
+ */
+function wholesalerFinder(context: Context) {
+  const found = new Map<string, number>();
+  const onTheirWay = new Map<string, Promise<unknown>>();
+  return {
+    find: async (text: string): Promise<number> => {
+      const known = found.get(text);
+      if (known !== undefined) return known;
+      const named = customerMember(text);
+      if ('name' in named) await onTheirWay.get(nameKey(named.name));
+      const i_customer = await findCustomer(context, text);
+      if (found.size >= rememberedAtMost) found.clear();
+      found.set(text, i_customer);
+      return i_customer;
+    },
+    during: async (name: string, importing: Promise<Imported>): Promise<Imported> => {
+      const key = nameKey(name);
+      onTheirWay.set(key, importing);
+      try {
+        return await importing;
+      } finally {
+        if (onTheirWay.get(key) === importing) onTheirWay.delete(key);
+      }
+    },
+  };
+}
+
+/** Tells of refused rows as they come: a line each, or one array of all. */
+function refusedReport(terminal: Terminal, json: boolean, progress: Progress) {
+  let refused = 0;
+  return {
+    add: async ({ line, name }: Omit<Imported, 'read_bytes'>, fault: Fault): Promise<void> => {
+      refused += 1;
+      const row: Row = { line, name, fault: fault.number, reason: fault.message };
+      progress.clear();
+      if (json) await write(terminal.stdout, `${refused === 1 ? '[' : ','}\n${JSON.stringify(row)}`);
+      else
+        await writeLine(
+          terminal.stdout,
+          `line ${line}: ${visible(fault.message)}${name ? ` (${visible(name)})` : ''}`,
+        );
+    },
+    end: async (): Promise<number> => {
+      if (json) await write(terminal.stdout, refused > 0 ? '\n]\n' : '[]\n');
+      return refused;
+    },
+  };
+}

@@ -1,0 +1,9 @@
+/**
+ * Methods that only an operator at the command line has: declared like those of the wire and run by
+ * the same dispatch, but in no list that a face gets to see.
+ */
+import type { Method } from '../core/method';
+import { customerOperatorMethods } from '../customers/operator';
+import { userOperatorMethods } from '../users/operator';
+
+export const operatorMethods: readonly Method[] = [...customerOperatorMethods, ...userOperatorMethods];

@@ -1,0 +1,67 @@
+/**
+ * Erasing who a deleted customer was: its name and details, the logins and addresses of its people,
+ * and what the audit records say of them. The row, its place in the tree and its books stay, because
+ * balances of others and the zero sum stand on them. Notes of payments are part of the books.
+ */
+import type { Call } from '../core/method';
+import { type Transaction, sql } from '../db/database';
+import { conflict, notFound } from '../faults';
+import { customerColumns, personalAttributes } from './fields';
+
+const lockStatement = sql(
+  'lock_deleted',
+  'SELECT deleted_at IS NOT NULL AS deleted FROM customers WHERE i_customer = $1 FOR UPDATE',
+);
+
+/** The name is not null, so it gets another; the others are cleared. */
+const cleared = personalAttributes.filter((name) => customerColumns.includes(name) && name !== 'name');
+
+const eraseStatements = [
+  // First, as it needs the logins. A login that is free again may be somebody else's: only of the time in which it was this one's.
+  sql(
+    'erase_callers',
+    `UPDATE audit_records r SET caller = 'erased-' || c.i_customer
+     FROM customers c JOIN users u ON u.i_customer = c.i_customer
+     WHERE c.i_customer = $1 AND r.caller = u.web_login AND r.created_at BETWEEN c.created_at AND c.deleted_at`,
+  ),
+  sql(
+    'erase_users',
+    `UPDATE users SET web_login = 'erased-' || i_web_user, login_key = 'erased-' || i_web_user, name = NULL,
+       description = NULL, email = NULL, password_hash = NULL, one_time_hash = NULL, updated_at = now()
+     WHERE i_customer = $1`,
+  ),
+  sql(
+    'erase_customer',
+    `UPDATE customers SET name = 'erased-' || i_customer, name_key = 'erased-' || i_customer, updated_at = now(),
+       ${cleared.map((name) => `${name} = NULL`).join(', ')}
+     WHERE i_customer = $1`,
+  ),
+  sql(
+    'erase_resources',
+    `UPDATE audit_records SET resource = 'customer:username=erased-' || i_customer
+     WHERE i_customer = $1 AND resource LIKE 'customer:username=%'`,
+  ),
+];
+
+const eraseChangesStatement = sql(
+  'erase_changes',
+  `UPDATE audit_records SET changes = (
+     SELECT jsonb_object_agg(key, CASE WHEN key = ANY($2::text[]) THEN '["erased", "erased"]' ELSE value END)
+     FROM jsonb_each(changes))
+   WHERE i_customer = $1 AND changes ?| $2::text[] AND (resource LIKE 'customers:%' OR resource LIKE 'web_users:%')`,
+);
+
+export async function eraseCustomer(call: Call, { i_customer }: { i_customer: number }) {
+  const { db } = call;
+  await demandDeleted(db, i_customer);
+  for (const statement of eraseStatements) await db.query(statement, [i_customer]);
+  await db.query(eraseChangesStatement, [i_customer, personalAttributes]);
+  await call.audit({ action: 'D', resource: `customers:i_customer=${i_customer}`, i_customer });
+  return { result: 'OK' as const, i_customer };
+}
+
+async function demandDeleted(db: Transaction, i_customer: number): Promise<void> {
+  const [row] = await db.query<{ deleted: boolean }>(lockStatement, [i_customer]);
+  if (!row) throw notFound();
+  if (!row.deleted) throw conflict('The customer is not deleted: delete it first');
+}

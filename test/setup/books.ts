@@ -1,0 +1,41 @@
+/** Proof that the books are right, for any test that moved money. */
+import type { TestServer } from './server';
+
+const proofs: Readonly<Record<string, string>> = {
+  'entries sum to zero in every currency':
+    'SELECT currency, sum(amount)::text FROM entries GROUP BY currency HAVING sum(amount) <> 0',
+  'entries of each payment sum to zero':
+    'SELECT i_payment, sum(amount)::text FROM entries GROUP BY i_payment HAVING sum(amount) <> 0',
+  'every payment has its entries':
+    'SELECT i_payment FROM payments p WHERE NOT EXISTS (SELECT FROM entries e WHERE e.i_payment = p.i_payment)',
+  'every payment is entered with its customer, by its amount and in its currency': `
+    SELECT i_payment FROM payments p WHERE p.amount IS DISTINCT FROM
+      (SELECT sum(e.amount) FROM entries e
+       WHERE e.i_payment = p.i_payment AND e.i_customer = p.i_customer AND e.currency = p.currency)`,
+  'every balance is the sum of its entries': `
+    SELECT c.i_customer, c.balance::text, e.sum::text FROM customers c
+    LEFT JOIN (SELECT i_customer, sum(amount) FROM entries GROUP BY i_customer) e USING (i_customer)
+    WHERE c.balance <> coalesce(e.sum, 0)`,
+  'every entry is in the currency of its customer': `
+    SELECT e.i_entry, e.currency, c.base_currency FROM entries e JOIN customers c USING (i_customer)
+    WHERE e.currency <> c.base_currency`,
+  'nobody who is deleted has money': `
+    SELECT i_customer, balance::text FROM customers WHERE deleted_at IS NOT NULL AND balance <> 0`,
+  'everybody without a tariff has the currency of the wholesaler': `
+    SELECT c.i_customer, c.base_currency, w.base_currency AS wholesaler FROM customers c
+    JOIN customers w ON w.i_customer = c.i_wholesaler
+    WHERE c.deleted_at IS NULL AND c.i_tariff IS NULL AND c.base_currency <> w.base_currency`,
+  'everybody with a tariff has its currency': `
+    SELECT c.i_customer, c.base_currency, t.currency FROM customers c JOIN tariffs t USING (i_tariff)
+    WHERE c.deleted_at IS NULL AND c.base_currency <> t.currency`,
+};
+
+/** Asks the database for each proof; what is wrong is shown row by row under the sentence that it breaks. */
+export async function provenBooks(server: TestServer): Promise<void> {
+  const found: Record<string, unknown[]> = {};
+  for (const [sentence, text] of Object.entries(proofs)) {
+    const rows = await server.db.query<unknown>({ text });
+    if (rows.length > 0) found[sentence] = rows;
+  }
+  expect(found).toEqual({});
+}

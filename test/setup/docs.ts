@@ -1,0 +1,167 @@
+/**
+ * What is written about the code by the code: the tables of the README between their markers, and the picture of
+ * the schema in `migrations/schema.txt`. `npm run docs` writes them; without `--write` it only tells which are
+ * stale. `test/contract.test.ts` fails when they are.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { allMethods } from '../../src/app';
+import { settings } from '../../src/config';
+import type { Method } from '../../src/core/method';
+import { declared } from '../../src/core/schema';
+import { type Attribute, attributes, requiredAttributes } from '../../src/customers/fields';
+import { openDatabase } from '../../src/db/database';
+import { startEmbedded } from '../../src/db/embedded';
+import { migrate } from '../../src/db/migrations';
+import { faultKinds } from '../../src/faults';
+import { faultsOf, typeInWords, wireType } from '../../src/core/words';
+import { schemaDump } from './schema-dump';
+
+const root = dirname(dirname(__dirname));
+export const readmeFile = join(root, 'README.md');
+export const schemaFile = join(root, 'migrations', 'schema.txt');
+
+/** Every declaration, without a server: `core` is asked for only when a call comes. */
+export const methods: readonly Method[] = allMethods(() => {
+  throw new Error('Documentation makes no calls');
+});
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+/** The attributes of a customer fill a table of their own, so they stand for one word here. */
+function parametersOf({ params }: Method): string {
+  const required = new Set(params.required ?? []);
+  const isAttribute = (name: string): boolean => Object.hasOwn(attributes, name);
+  const names = Object.keys(params.properties);
+  const takesAll = Object.keys(attributes).every((name) => names.includes(name));
+  const own = names
+    .filter((name) => !takesAll || !isAttribute(name))
+    .map((name) => (required.has(name) ? code(name) : `[${code(name)}]`));
+  return [...own, ...(takesAll ? ['[attributes](#attributes)'] : [])].join(', ') || 'none';
+}
+
+function answerOf({ result }: Method): string {
+  const { properties } = declared(result);
+  if (!properties) return wireType(result);
+  return Object.entries(properties)
+    .filter(([name]) => name !== 'result')
+    .map(([name, member]) => `${code(name)} (${wireType(member)})`)
+    .join(', ');
+}
+
+const numbersOf = (method: Method): string =>
+  faultsOf(method)
+    .map((name) => faultKinds[name].number)
+    .join(', ');
+
+const methodRows = methods.map((method) => [
+  code(method.name),
+  method.right === 'none' ? '' : code(method.right),
+  parametersOf(method),
+  answerOf(method),
+  numbersOf(method),
+  method.summary,
+]);
+
+const settingRows = Object.values(settings).map((setting) => [
+  code(setting.name),
+  setting.fallback === undefined ? 'unset' : setting.fallback === '' ? 'empty' : code(setting.fallback),
+  setting.meaning,
+]);
+
+const faultRows = Object.entries(faultKinds)
+  .sort(([, a], [, b]) => Math.abs(a.number) - Math.abs(b.number))
+  .map(([, { number, http, when }]) => [String(number), String(http), when]);
+
+/** What an absent attribute becomes where its declaration gives no one value. */
+const dependentDefaults: Readonly<Record<string, string>> = {
+  web_login: 'the name',
+  max_depth: 'one less than its wholesaler has',
+};
+
+function defaultOf(name: string, { fallback }: Attribute): string {
+  if (Object.hasOwn(requiredAttributes, name)) return 'required';
+  if (fallback === undefined) return dependentDefaults[name] ?? '';
+  return fallback === null ? 'nil' : code(String(fallback));
+}
+
+const attributeRows = Object.entries<Attribute>(attributes).map(([name, attribute]) => [
+  code(name),
+  typeInWords(attribute.schema),
+  defaultOf(name, attribute),
+  declared(attribute.schema).description,
+]);
+
+/** The generated parts of the README by the names of their markers. */
+export const generated: Readonly<Record<string, string>> = {
+  methods: table(['method', 'right', 'parameters', 'answer', 'faults', 'what it does'], methodRows),
+  settings: table(['setting', 'default', 'meaning'], settingRows),
+  attributes: table(['attribute', 'type', 'default', 'what it is'], attributeRows),
+  faults: table(['fault', 'HTTP status over REST', 'when'], faultRows),
+};
+
+/** The README with its generated parts made anew; throws where a marker is missing. */
+export function renewed(readme: string): string {
+  return Object.entries(generated).reduce((text, [name, content]) => {
+    const part = new RegExp(`(<!-- generated: ${name} -->\n)[^]*?(<!-- end -->)`);
+    if (!part.test(text))
+      throw new Error(`README.md has no part between <!-- generated: ${name} --> and <!-- end -->`);
+    return text.replace(part, (_all, begin: string, end: string) => `${begin}\n${content}\n\n${end}`);
+  }, readme);
+}
+
+/** The dump of a database that was migrated just now, on a PostgreSQL that lives as long as this takes. */
+async function currentSchema(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'treeline-docs-'));
+  const embedded = await startEmbedded({ data_dir: folder, settings: { fsync: 'off' } });
+  const db = openDatabase({
+    connection: embedded.connection,
+    pool_size: 2,
+    statement_timeout_ms: 30_000,
+    acquire_timeout_ms: 10_000,
+  });
+  try {
+    await migrate(db.knex);
+    return await schemaDump(db);
+  } finally {
+    await db.close();
+    await embedded.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+async function main(write: boolean): Promise<void> {
+  const fresh = [
+    [readmeFile, renewed(readFileSync(readmeFile, 'utf8'))],
+    [schemaFile, await currentSchema()],
+  ] as const;
+  const stale = fresh.filter(([file, text]) => readIfThere(file) !== text);
+  for (const [file, text] of stale) {
+    if (write) writeFileSync(file, text);
+    console.log(write ? `Written: ${file}` : `Stale: ${file}; run npm run docs`);
+  }
+  if (stale.length === 0) console.log('Everything generated is fresh.');
+  else if (!write) process.exitCode = 1;
+}
+
+if (require.main === module) {
+  main(process.argv.includes('--write')).catch((error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
+}
