@@ -11,6 +11,7 @@ const recordTables = `
     created_at timestamptz NOT NULL DEFAULT now(),
     request_id text NOT NULL,
     caller text NOT NULL,
+    i_caller integer CONSTRAINT audit_records_i_caller_fkey REFERENCES customers,
     i_actor integer CONSTRAINT audit_records_i_actor_fkey REFERENCES customers,
     address text NOT NULL,
     method text NOT NULL,
@@ -18,6 +19,7 @@ const recordTables = `
     resource text NOT NULL,
     i_customer integer NOT NULL CONSTRAINT audit_records_i_customer_fkey REFERENCES customers,
     changes jsonb NOT NULL);
+  COMMENT ON COLUMN audit_records.i_caller IS 'the customer whose login called; null: no login did';
   COMMENT ON COLUMN audit_records.i_customer IS 'whose affair it is: seen by everybody above';
   COMMENT ON COLUMN audit_records.changes IS '{field: [old, new]}; of secrets only that they changed';
   CREATE INDEX audit_records_created_at_index ON audit_records (created_at, i_audit_record);

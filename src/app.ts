@@ -1,7 +1,12 @@
 /** Wires everything: core, features, faces. It never listens, reads no environment, and can be made many times in one process. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Logger } from 'winston';
 import { auditMethods } from './audit/methods';
 import type { Config } from './config';
@@ -77,6 +82,9 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   return app;
 }
 
+const nothingHere = (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply.code(404).send({ error: 'There is nothing here' });
+
 /** Fastify with our limits and our words; the body is left to the faces as bytes. */
 function createServer(config: Config, log: Logger): FastifyInstance {
   const common = {
@@ -87,6 +95,10 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     genReqId: () => randomUUID(),
     http: wireLimits(config),
     exposeHeadRoutes: false,
+    // A path that cannot be read leads nowhere; Fastify has words of its own for it.
+    frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      void nothingHere(request, reply.header('x-request-id', request.id));
+    },
   };
   const tls = config.tls_cert !== undefined && config.tls_key !== undefined;
   const app: FastifyInstance = tls ? fastify({ ...common, https: readTls(config) }) : fastify(common);
@@ -103,7 +115,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     done();
   });
   hangUpWhenClosing(app);
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'There is nothing here' }));
+  app.setNotFoundHandler(nothingHere);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) return reply.code(status).send({ error: error.message });

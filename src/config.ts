@@ -259,9 +259,13 @@ export function asRanges(text: string): readonly AddressRange[] {
 
 function asRange(text: string): AddressRange {
   try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
-    const address = ipaddr.process(text);
-    return [address, address.kind() === 'ipv4' ? 32 : 128];
+    const [address = '', bits] = text.split('/');
+    const isIpv6 = address.includes(':');
+    // Only what PostgreSQL reads as the same address: no 010.0.0.1, no 127.1, no zone.
+    if (address.includes('%') || !(isIpv6 || ipaddr.IPv4.isValidFourPartDecimal(address))) throw new Error();
+    const [network, length] = ipaddr.parseCIDR(bits === undefined ? `${address}/${isIpv6 ? 128 : 32}` : text);
+    const isMapped = network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && length >= 96;
+    return isMapped ? [network.toIPv4Address(), length - 96] : [network, length];
   } catch {
     throw new Error('addresses or CIDR ranges, separated by commas');
   }

@@ -61,14 +61,16 @@ const yours = ({ database_url }: Config): Found | undefined =>
 const startOurs = (config: Config, log: Logger): Promise<Found> =>
   startEmbedded({
     data_dir: config.data_dir,
-    onNotice: (message, detail) => log.warn(message, detail),
+    onNotice: (message, detail) => {
+      log.warn(message, detail);
+    },
   });
 
 const joinWait_ms = 10_000;
 const joinPoll_ms = 100;
 
 async function joinOurs(config: Config, log: Logger): Promise<Found> {
-  for (const deadline = Date.now() + joinWait_ms; ; await sleep(joinPoll_ms)) {
+  for (const deadline = Date.now() + joinWait_ms; ; ) {
     const connection = await runningEmbedded(config.data_dir);
     if (connection) return { connection, stop: nothing };
     try {
@@ -82,6 +84,7 @@ async function joinOurs(config: Config, log: Logger): Promise<Found> {
     } catch (error) {
       // A server is just coming up, or another command is just ending.
       if (!(error instanceof DatabaseInUse) || Date.now() > deadline) throw error;
+      await sleep(joinPoll_ms);
     }
   }
 }

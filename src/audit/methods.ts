@@ -33,8 +33,9 @@ interface Row {
 const listStatement = sql(
   'list_audit_records',
   `SELECT r.created_at, r.request_id, r.caller, r.i_actor, r.address, r.method, r.action, r.resource, r.i_customer, r.changes,
-     coalesce($1 = ANY(a.path), true) AS inside
-   FROM audit_records r JOIN customers c ON c.i_customer = r.i_customer LEFT JOIN customers a ON a.i_customer = r.i_actor
+     coalesce($1 = ANY(a.path), true) AND coalesce($1 = ANY(k.path), true) AS inside
+   FROM audit_records r JOIN customers c ON c.i_customer = r.i_customer
+     LEFT JOIN customers a ON a.i_customer = r.i_actor LEFT JOIN customers k ON k.i_customer = r.i_caller
    WHERE r.created_at >= $2 AND r.created_at < $3 AND $1 = ANY(c.path) AND ($4::int IS NULL OR r.i_customer = $4)
    ORDER BY r.created_at, r.i_audit_record OFFSET $5 LIMIT $6`,
 );

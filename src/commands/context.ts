@@ -56,10 +56,14 @@ export interface SessionOptions {
   readonly as?: string | undefined;
   /** Whether the schema must be up to date already, or is brought so. */
   readonly schema?: 'demand' | 'migrate';
+  /** `leave`: whether SECRET_KEY is that of the database is looked at by the command itself. */
+  readonly key?: 'leave';
 }
 
 /** Long work, such as sorting the books, is not a call and has all the time it needs. */
 const statementTimeout_ms = 24 * 3_600_000;
+/** An import gets no faster with more, and leaves some to the servers. */
+const connectionsAtMost = 8;
 
 /** Opens the database for one command and closes it again. */
 export async function inSession<T>(
@@ -79,7 +83,7 @@ export async function inSession<T>(
     const migrated = options.schema === 'migrate' ? await migrate(store.db.knex) : [];
     await demandSchema(store);
     const core = createCore(shell, config, store, log);
-    await demandKey(store.db, core.credentials);
+    if (options.key !== 'leave') await demandKey(store.db, core.credentials);
     const context: Context = { config, core, store, migrated, i_wholesaler: undefined };
     if (options.as === undefined) return await work(context);
     return await work({ ...context, i_wholesaler: await findCustomer(context, options.as) });
@@ -88,10 +92,14 @@ export async function inSession<T>(
   }
 }
 
-export const commandConfig = ({ env }: Terminal): Config => ({
-  ...readConfig(env),
-  call_timeout_ms: statementTimeout_ms,
-});
+export function commandConfig({ env }: Terminal): Config {
+  const config = readConfig(env);
+  return {
+    ...config,
+    call_timeout_ms: statementTimeout_ms,
+    pool_size: Math.min(config.pool_size, connectionsAtMost),
+  };
+}
 
 /** Commands tell what went wrong; that every call is logged matters to servers. */
 export const commandLog = ({ stderr }: Terminal): Logger => createLog('warn', true, stderr);

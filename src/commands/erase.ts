@@ -30,7 +30,9 @@ async function findDeleted({ store }: Context, text: string): Promise<number> {
 
 export function addErase(program: Command, shell: Shell): void {
   const command = withJson(program.command('erase <customer>'))
-    .description('Erases the personal data of a deleted customer, by id or by name: there is no way back. Its books stay.')
+    .description(
+      'Erases the personal data of a deleted customer, by id or by name: there is no way back. Its books stay.',
+    )
     .option('--yes', 'Does not ask.')
     .addHelpText(
       'after',
@@ -43,7 +45,8 @@ export function addErase(program: Command, shell: Shell): void {
         const question = `Erase who customer ${i_customer} was? There is no way back.`;
         await confirm(shell.terminal, question, options['yes'] === true);
         await call(context, 'eraseCustomer', { i_customer });
-        const said = options['json'] === true ? JSON.stringify({ i_customer }) : `Erased: i_customer ${i_customer}`;
+        const said =
+          options['json'] === true ? JSON.stringify({ i_customer }) : `Erased: i_customer ${i_customer}`;
         await writeLine(shell.terminal.stdout, said);
       }),
   );

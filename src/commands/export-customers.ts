@@ -5,7 +5,7 @@ import { plain } from '../core/decimal';
 import { customerInfo } from '../customers/methods';
 import { type Context, call } from './context';
 import { csvLine, guard, nilCell } from './csv';
-import type { Row } from './output';
+import { type Row, batchesOf } from './output';
 import { startProgress } from './progress';
 import { type Terminal, write } from './terminal';
 
@@ -27,16 +27,11 @@ export async function exportCustomers(context: Context, terminal: Terminal): Pro
   progress.clear();
 }
 
-async function* batchesOf(rows: readonly Row[] | Batches<Row>): AsyncGenerator<readonly Row[]> {
-  if (Array.isArray(rows)) yield rows as readonly Row[];
-  else yield* rows as Batches<Row>;
-}
-
 /** Nil is written out where an empty cell would become something else when it is read again. */
 function cellOf(name: string, schema: TSchema, value: unknown): string {
   if (value === null || value === undefined)
     return name in fallbacks && fallbacks[name] !== null ? nilCell : '';
   const { wire } = declared(schema);
-  if (wire === 'text') return guard(String(value as string));
-  return wire === 'money' ? plain(String(value as string)) : String(value as number | boolean);
+  if (wire === 'text') return guard(value as string);
+  return wire === 'money' ? plain(value as string) : JSON.stringify(value);
 }

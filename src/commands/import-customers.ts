@@ -14,10 +14,10 @@ import { Fault } from '../faults';
 import { type Context, attempt, customerMember, findCustomer } from './context';
 import { type CsvRecord, nilCell, readCsv, unguard } from './csv';
 import { Refusal } from './failures';
-import { inOrder } from './in-order';
-import { type Row, visible } from './output';
+import { createLanes, inOrder } from './in-order';
+import { jsonArray, visible } from './output';
 import { type Progress, grouped, startProgress } from './progress';
-import { type Terminal, write, writeLine } from './terminal';
+import { type Terminal, writeLine } from './terminal';
 
 export interface ImportOptions {
   /** A path, or `-` for stdin. */
@@ -67,7 +67,7 @@ export async function importCustomers(
   const took_s = Math.max((performance.now() - began) / 1_000, 0.001);
   await writeLine(
     terminal.stderr,
-    `${grouped(rows - refused)} of ${grouped(rows)} customers imported in ${took_s.toFixed(1)} s, ${grouped(rows / took_s)} a second`,
+    `${grouped(rows - refused)} of ${grouped(rows)} customers imported in ${took_s.toFixed(1)} s, ${grouped(rows / took_s)} rows a second`,
   );
   if (refused > 0) throw new Refusal(`${grouped(refused)} of ${grouped(rows)} rows were refused`);
 }
@@ -98,7 +98,7 @@ async function readHeader(
       );
     if (names.indexOf(name) < index) throw new Refusal(`line ${line}: column ${name} stands there twice`);
   }
-  const missing = (importParams.required ?? []).find(
+  const missing = (importParams.required as readonly string[]).find(
     (name) => !names.includes(name) && !options.defaults.has(name),
   );
   if (missing !== undefined) throw new Refusal(`line ${line}: there is no column ${missing}`);
@@ -133,20 +133,39 @@ function rowImporter(
 ): (record: CsvRecord) => Promise<Imported> {
   const request_id = randomUUID();
   const findWholesaler = wholesalerFinder(context);
+  const lanes = createLanes();
   return ({ line, cells, problem, read_bytes }) => {
+    const members = membersOf(columns, cells, defaults);
+    const name = textOf(members, 'name') ?? '';
     const wrong = problem ?? cellsProblem(columns, cells);
     if (wrong !== undefined) {
-      const fault = new Fault('bad_parameter', wrong);
-      return Promise.resolve({ line, read_bytes, name: '', fault });
+      return Promise.resolve({ line, read_bytes, name, fault: new Fault('bad_parameter', wrong) });
     }
-    const members = membersOf(columns, cells, defaults);
-    const name = members.get('name');
-    const shownName = typeof name === 'string' ? name : '';
-    const run = async (): Promise<Imported> => {
-      const fault = await importOne(context, members, findWholesaler.find, `${request_id}.${line}`);
-      return { line, read_bytes, name: shownName, ...(fault && { fault }) };
-    };
-    return findWholesaler.during(shownName, run());
+    return lanes.run(keysOf(members), async () => {
+      const fault = await importOne(context, members, findWholesaler, `${request_id}.${line}`);
+      return { line, read_bytes, name, ...(fault && { fault }) };
+    });
+  };
+}
+
+const textOf = (members: Struct, name: string): string | undefined => {
+  const value = members.get(name);
+  return typeof value === 'string' ? value : undefined;
+};
+
+/** Of two rows that want one name the first gets it, and who stands below a customer of the file comes after it. */
+function keysOf(members: Struct) {
+  const keys = (kind: string, text: string | undefined): string[] =>
+    text === undefined ? [] : [`${kind} ${nameKey(text)}`];
+  const name = textOf(members, 'name');
+  const wholesaler = customerMember(textOf(members, wholesalerColumn) ?? '');
+  return {
+    holds: [
+      ...keys('name', name),
+      ...keys('login', textOf(members, 'web_login') ?? name),
+      ...keys('alias', textOf(members, 'dns_alias')),
+    ],
+    awaits: 'name' in wholesaler ? keys('name', wholesaler.name) : [],
   };
 }
 
@@ -162,9 +181,9 @@ async function importOne(
   findWholesaler: (text: string) => Promise<number>,
   request_id: string,
 ): Promise<Fault | undefined> {
-  const wholesaler = members.get(wholesalerColumn);
+  const wholesaler = textOf(members, wholesalerColumn);
   try {
-    if (typeof wholesaler === 'string') members.set(wholesalerColumn, await findWholesaler(wholesaler));
+    if (wholesaler !== undefined) members.set(wholesalerColumn, await findWholesaler(wholesaler));
   } catch (error) {
     if (error instanceof Fault) return new Fault(error.kind, `${wholesalerColumn}: ${error.message}`);
     throw error;
@@ -178,53 +197,32 @@ async function importOne(
 
 const rememberedAtMost = 10_000;
 
-/**
- * Finds wholesalers by name or id, and remembers those found. A row may stand below a customer of an earlier row
- * that is still on its way: it is waited for.
- */
-function wholesalerFinder(context: Context) {
+/** Finds wholesalers by name or id, and remembers those found. */
+function wholesalerFinder(context: Context): (text: string) => Promise<number> {
   const found = new Map<string, number>();
-  const onTheirWay = new Map<string, Promise<unknown>>();
-  return {
-    find: async (text: string): Promise<number> => {
-      const known = found.get(text);
-      if (known !== undefined) return known;
-      const named = customerMember(text);
-      if ('name' in named) await onTheirWay.get(nameKey(named.name));
-      const i_customer = await findCustomer(context, text);
-      if (found.size >= rememberedAtMost) found.clear();
-      found.set(text, i_customer);
-      return i_customer;
-    },
-    during: async (name: string, importing: Promise<Imported>): Promise<Imported> => {
-      const key = nameKey(name);
-      onTheirWay.set(key, importing);
-      try {
-        return await importing;
-      } finally {
-        if (onTheirWay.get(key) === importing) onTheirWay.delete(key);
-      }
-    },
+  return async (text) => {
+    const known = found.get(text);
+    if (known !== undefined) return known;
+    const i_customer = await findCustomer(context, text);
+    if (found.size >= rememberedAtMost) found.clear();
+    found.set(text, i_customer);
+    return i_customer;
   };
 }
 
 /** Tells of refused rows as they come: a line each, or one array of all. */
-function refusedReport(terminal: Terminal, json: boolean, progress: Progress) {
+function refusedReport({ stdout }: Terminal, json: boolean, progress: Progress) {
+  const array = jsonArray(stdout);
   let refused = 0;
   return {
     add: async ({ line, name }: Omit<Imported, 'read_bytes'>, fault: Fault): Promise<void> => {
       refused += 1;
-      const row: Row = { line, name, fault: fault.number, reason: fault.message };
       progress.clear();
-      if (json) await write(terminal.stdout, `${refused === 1 ? '[' : ','}\n${JSON.stringify(row)}`);
-      else
-        await writeLine(
-          terminal.stdout,
-          `line ${line}: ${visible(fault.message)}${name ? ` (${visible(name)})` : ''}`,
-        );
+      if (json) return array.add([{ line, name, fault: fault.number, reason: fault.message }]);
+      return writeLine(stdout, `line ${line}: ${visible(fault.message)}${name ? ` (${visible(name)})` : ''}`);
     },
     end: async (): Promise<number> => {
-      if (json) await write(terminal.stdout, refused > 0 ? '\n]\n' : '[]\n');
+      if (json) await array.end();
       return refused;
     },
   };

@@ -1,3 +1,5 @@
+/** Many things at once where order still matters: in what they answer, and among those that meet. */
+
 /**
  * Runs `work` on each item, at most `limit` at once, and answers the results in the order of the
  * items. Whatever ends it early, what was begun is waited for.
@@ -21,4 +23,25 @@ export async function* inOrder<T, R>(
   } finally {
     await Promise.allSettled(running);
   }
+}
+
+export interface Lanes {
+  /** Runs `work` after everything begun before it that holds one of the keys it holds or awaits. */
+  run<T>(keys: { holds: readonly string[]; awaits: readonly string[] }, work: () => Promise<T>): Promise<T>;
+}
+
+export function createLanes(): Lanes {
+  const last = new Map<string, Promise<unknown>>();
+  return {
+    run: ({ holds, awaits }, work) => {
+      const before = [...holds, ...awaits].flatMap((key) => last.get(key) ?? []);
+      const running = before.length > 0 ? Promise.allSettled(before).then(work) : work();
+      for (const key of holds) last.set(key, running);
+      const leave = (): void => {
+        for (const key of holds) if (last.get(key) === running) last.delete(key);
+      };
+      running.then(leave, leave);
+      return running;
+    },
+  };
 }

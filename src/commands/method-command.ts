@@ -32,7 +32,10 @@ export function addMethodCommand(parent: Command, shell: Shell, declaration: Met
     const words = given.slice(0, -2).filter((word) => typeof word === 'string');
     const options = given.at(-2) as Options;
     for (const name of secretsGiven(method, options)) {
-      await writeLine(shell.terminal.stderr, `${name} as an argument can be read by everybody on this machine`);
+      await writeLine(
+        shell.terminal.stderr,
+        `${name} as an argument can be read by everybody on this machine`,
+      );
     }
     await inSession(shell, sessionOf(options), async (context) => {
       const members: Struct = new Map([

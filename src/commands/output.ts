@@ -17,7 +17,7 @@ const controls = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 /** A value as one cell. */
 export function visible(value: unknown): string {
   if (value === null || value === undefined) return '';
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   return text.replace(controls, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
@@ -49,25 +49,34 @@ export interface Shape {
   readonly output: Output;
 }
 
+/** One array of JSON, a line an element, as they come. */
+export function jsonArray(output: Output) {
+  let count = 0;
+  return {
+    add: async (elements: readonly unknown[]): Promise<void> => {
+      if (elements.length === 0) return;
+      const lines = elements.map((element) => JSON.stringify(element)).join(',\n');
+      await write(output, `${count === 0 ? '[' : ','}\n${lines}`);
+      count += elements.length;
+    },
+    end: (): Promise<void> => write(output, count === 0 ? '[]\n' : '\n]\n'),
+  };
+}
+
 /** Rows as they come, in bounded memory. */
 export async function showRows(
   { json, output }: Shape,
   columns: readonly string[],
-  rows: readonly Row[] | AsyncIterable<readonly Row[]>,
+  rows: AsyncIterable<readonly Row[]>,
 ): Promise<void> {
-  const batches = Array.isArray(rows) ? [rows as readonly Row[]] : (rows as AsyncIterable<readonly Row[]>);
-  let shown = 0;
-  if (json) await write(output, '[');
-  for await (const batch of batches) {
-    if (json) {
-      const texts = batch.map((row) => JSON.stringify(row));
-      if (texts.length > 0) await write(output, `${shown > 0 ? ',' : ''}\n${texts.join(',\n')}`);
-    } else if (batch.length > 0 || shown === 0) {
-      await write(output, tableOf(output, columns, batch, shown === 0));
-    }
-    shown += batch.length;
+  const array = jsonArray(output);
+  let isFirst = true;
+  for await (const batch of rows) {
+    if (json) await array.add(batch);
+    else await write(output, tableOf(output, columns, batch, isFirst));
+    isFirst = false;
   }
-  if (json) await write(output, shown > 0 ? '\n]\n' : ']\n');
+  if (json) await array.end();
 }
 
 /** Of a list in many batches, each has its header on a terminal; for programs there is one. */
@@ -105,9 +114,9 @@ export async function showResult(
     }
     if (wire === 'struct' && properties) return showOne(shape, shownRow(result[name] as Row, properties));
   }
-  const { result: _ok, ...made } = result;
-  if (shape.json) return writeLine(shape.output, JSON.stringify(made));
-  const ids = Object.entries(made).map(([name, value]) => `${name} ${visible(value)}`);
+  const made = Object.entries(result).filter(([name]) => name !== 'result');
+  if (shape.json) return writeLine(shape.output, JSON.stringify(Object.fromEntries(made)));
+  const ids = made.map(([name, value]) => `${name} ${visible(value)}`);
   return writeLine(shape.output, [done ?? 'Done', ...ids].join(': '));
 }
 
@@ -122,6 +131,11 @@ async function* shownRows(
   rows: readonly Row[] | Batches<Row>,
   schemas: Readonly<Record<string, TSchema>>,
 ): AsyncGenerator<readonly Row[]> {
-  const batches = Array.isArray(rows) ? [rows as readonly Row[]] : (rows as Batches<Row>);
-  for await (const batch of batches) yield batch.map((row) => shownRow(row, schemas));
+  for await (const batch of batchesOf(rows)) yield batch.map((row) => shownRow(row, schemas));
+}
+
+/** A list that stands whole is one batch. */
+export async function* batchesOf(rows: readonly Row[] | Batches<Row>): AsyncGenerator<readonly Row[]> {
+  if (Array.isArray(rows)) yield rows as readonly Row[];
+  else yield* rows as Batches<Row>;
 }

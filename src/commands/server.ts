@@ -14,12 +14,14 @@ export function addServer(program: Command, shell: Shell): void {
   const migrate = withJson(program.command('migrate')).description(
     'Brings the database to the schema of this version; makes an embedded one where there is none.',
   );
-  withExamples(migrate, ['treeline migrate', 'DATABASE_URL=postgresql:///treeline SECRET_KEY=… treeline migrate']).action(
-    (options: Options) =>
-      inSession(shell, { schema: 'migrate' }, ({ migrated, store }) => {
-        const done = migrated.length > 0 ? `migrated (${migrated.join(', ')})` : 'up to date';
-        const said = options['json'] === true ? JSON.stringify({ migrated }) : `${store.description}: ${done}`;
-        return writeLine(shell.terminal.stdout, said);
-      }),
+  withExamples(migrate, [
+    'treeline migrate',
+    'DATABASE_URL=postgresql:///treeline SECRET_KEY=… treeline migrate',
+  ]).action((options: Options) =>
+    inSession(shell, { schema: 'migrate' }, ({ migrated, store }) => {
+      const done = migrated.length > 0 ? `migrated (${migrated.join(', ')})` : 'up to date';
+      const said = options['json'] === true ? JSON.stringify({ migrated }) : `${store.description}: ${done}`;
+      return writeLine(shell.terminal.stdout, said);
+    }),
   );
 }

@@ -26,25 +26,36 @@ export async function write(stream: Output, text: string): Promise<void> {
 
 export const writeLine = (stream: Output, line: string): Promise<void> => write(stream, `${line}\n`);
 
-/** Asks for one line. With `hidden` nothing of the answer is shown. */
-async function ask(terminal: Terminal, question: string, hidden = false): Promise<string> {
-  terminal.stderr.write(question);
-  const output = hidden ? new Writable({ write: (_chunk, _encoding, done) => void done() }) : terminal.stderr;
+/** Where the echo of a password goes. */
+const nowhere = (): Writable =>
+  new Writable({
+    write: (_chunk, _encoding, done) => {
+      done();
+    },
+  });
+
+/** Asks one thing after the other. With `hidden` nothing of the answers is shown. */
+async function ask(
+  terminal: Terminal,
+  questions: readonly string[],
+  hidden = false,
+): Promise<readonly string[]> {
+  const output = hidden ? nowhere() : terminal.stderr;
   const reader = createInterface({ input: terminal.stdin, output, terminal: true });
+  const lines = reader[Symbol.asyncIterator]();
+  const answers: string[] = [];
   try {
-    return await new Promise<string>((resolve, reject) => {
-      reader.once('line', resolve);
+    for (const question of questions) {
+      terminal.stderr.write(question);
+      const line = await lines.next();
+      if (hidden) terminal.stderr.write('\n');
       // Ctrl-C and Ctrl-D.
-      reader.once('SIGINT', () => {
-        reject(new Refusal('Interrupted'));
-      });
-      reader.once('close', () => {
-        reject(new Refusal('There was no answer'));
-      });
-    });
+      if (line.done) throw new Refusal('There was no answer');
+      answers.push(line.value);
+    }
+    return answers;
   } finally {
     reader.close();
-    if (hidden) terminal.stderr.write('\n');
   }
 }
 
@@ -56,8 +67,8 @@ export async function askPassword(terminal: Terminal, what: string, option: stri
   if (!isAttended(terminal)) {
     throw new UsageError(`There is no terminal to ask for the ${what} on: give it with ${option}`);
   }
-  const password = await ask(terminal, `New ${what}: `, true);
-  if ((await ask(terminal, 'Once more: ', true)) !== password) throw new Refusal('The two were not the same');
+  const [password = '', again] = await ask(terminal, [`New ${what}: `, 'Once more: '], true);
+  if (again !== password) throw new Refusal('The two were not the same');
   return password;
 }
 
@@ -65,7 +76,7 @@ export async function askPassword(terminal: Terminal, what: string, option: stri
 export async function confirm(terminal: Terminal, question: string, yes: boolean | undefined): Promise<void> {
   if (yes) return;
   if (!isAttended(terminal)) throw new UsageError('There is no terminal to ask on: give --yes to go on');
-  const answer = await ask(terminal, `${question} [y/N] `);
+  const [answer = ''] = await ask(terminal, [`${question} [y/N] `]);
   if (!/^y(es)?$/i.test(answer.trim())) throw new Refusal('Nothing was changed');
 }
 

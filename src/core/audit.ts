@@ -34,12 +34,15 @@ export interface AuditContext {
 
 const insertStatement = sql(
   'insert_audit_record',
-  `INSERT INTO audit_records (request_id, caller, address, i_actor, method, action, resource, i_customer, changes)
-   SELECT $1, $2, $3, $4, $5, $6, $7, $8::integer, $9 WHERE $8::integer IS NOT NULL`,
+  `INSERT INTO audit_records
+     (request_id, caller, address, i_actor, method, action, resource, i_customer, changes, i_caller)
+   SELECT $1, $2, $3, $4, $5, $6, $7, $8::integer, $9, $10 WHERE $8::integer IS NOT NULL`,
 );
 
 export async function writeAudit(db: Queryable, context: AuditContext, record: AuditRecord): Promise<void> {
   const { caller } = context;
+  // An update that changed nothing is no change.
+  if (record.action === 'U' && Object.keys(record.changes ?? {}).length === 0) return;
   await db.query(insertStatement, [
     context.request_id,
     callerName(caller),
@@ -50,6 +53,7 @@ export async function writeAudit(db: Queryable, context: AuditContext, record: A
     record.resource,
     record.i_customer,
     JSON.stringify(record.changes ?? {}),
+    caller.kind === 'login' ? caller.actor.i_customer : null,
   ]);
 }
 

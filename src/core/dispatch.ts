@@ -114,11 +114,10 @@ async function runWrite(
     const { idempotency_key: key, ...content } = params;
     const work = () => method.run(call, params, prepared);
     if (typeof key !== 'string') return work();
-    return once(
-      db,
-      { scope: `${callerName(request.caller)} ${actor.i_customer} ${method.name}`, key, content },
-      work,
-    );
+    const { caller } = request;
+    // With the kind: a login may be called `trusted`, too.
+    const scope = `${caller.kind} ${callerName(caller)} ${actor.i_customer} ${method.name}`;
+    return once(db, { scope, key, content }, work);
   });
 }
 

@@ -66,7 +66,8 @@ export const formats = {
   },
   'address-range': (value) => {
     try {
-      return asRanges(value).length === 1 ? undefined : 'must be one address or one CIDR range';
+      const isOne = asRanges(value).length === 1 && !/[\s,]/.test(value);
+      return isOne ? undefined : 'must be one address or one CIDR range';
     } catch {
       return 'must be an address or a CIDR range';
     }

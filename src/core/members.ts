@@ -10,6 +10,9 @@ import type { Struct, Value } from './values';
 export function membersOf(registry: Registry, name: string, params: readonly Value[]): Struct {
   const positional = registry.get(name)?.method.positional;
   if (positional) {
+    // They take the one struct of all other calls too; none of their parameters is a struct itself.
+    const [alone] = params;
+    if (alone instanceof Map && params.length === 1) return alone;
     const [unexpected] = params.slice(positional.length);
     if (unexpected !== undefined)
       throw badParameter(`number ${positional.length + 1}`, `is unknown: ${name} takes ${positional.length}`);

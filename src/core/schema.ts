@@ -19,7 +19,7 @@ import type { FormatName } from './formats';
 export type Wire = 'integer' | 'double' | 'money' | 'flag' | 'bit' | 'text' | 'struct' | 'list' | 'any';
 
 /** Keywords of ours, beside those of JSON Schema; ajv knows them as vocabulary. */
-export const ownKeywords = ['wire', 'secret', 'digits', 'otherwise', 'exactlyOne'] as const;
+export const ownKeywords = ['wire', 'secret', 'digits', 'otherwise', 'exactlyOne', 'signature'] as const;
 
 /** Amounts of money: a decimal string with at most six places, such as `50.12`; never a float. */
 export type Money = string;
@@ -92,8 +92,9 @@ export const ok = literal('OK', 'OK.');
 export const oneOf = <const T extends readonly string[]>(values: T, description: string) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: values, description, wire: 'text' });
 
-/** Any value; only the system.* calls answer such. */
-export const any = (description: string) => Type.Unknown({ description, wire: 'any' });
+/** Any value; `type` is what a signature says of it. */
+export const any = (description: string, type: 'struct' | 'array' = 'struct') =>
+  Type.Unknown({ description, wire: 'any', signature: type });
 
 /** The value may be nil. */
 export function nullable<T extends TSchema>(schema: T): TUnsafe<Static<T> | null> {
@@ -133,6 +134,7 @@ export interface Declared {
   readonly secret?: boolean;
   readonly digits?: boolean;
   readonly otherwise?: string;
+  readonly signature?: 'struct' | 'array';
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minLength?: number;

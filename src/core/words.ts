@@ -25,7 +25,10 @@ export const faultsOf = (method: Method): readonly FaultName[] =>
   );
 
 /** The type of a value in the words of XML-RPC. */
-export const wireType = (schema: TSchema): string => wireTypes[declared(schema).wire];
+export const wireType = (schema: TSchema): string => {
+  const { wire, signature } = declared(schema);
+  return signature ?? wireTypes[wire];
+};
 
 /** `int, nil allowed, 0 to 7` and the like. */
 export function typeInWords(schema: TSchema): string {

@@ -14,7 +14,7 @@ import {
   findPayment,
   listPayments,
   statementRows,
-  sumBefore,
+  statementSums,
 } from './repository';
 
 export interface PaymentsParams {
@@ -70,12 +70,15 @@ export async function getStatement(
 ) {
   const { db } = call;
   await demandWithin(db, call.actor, params.i_customer, 'deleted too');
-  const { i_customer } = params;
-  const from = timeOrNull(params.start_date) ?? new Date(0);
-  const to = timeOrNull(params.end_date) ?? call.now;
-  const opening = plain(await sumBefore(db, i_customer, from));
-  const closing = plain(await sumBefore(db, i_customer, to));
-  const rows = await inBatches<StatementRow>({}, (page) => statementRows(db, i_customer, from, to, page));
+  const period = {
+    i_customer: params.i_customer,
+    from: timeOrNull(params.start_date) ?? new Date(0),
+    to: timeOrNull(params.end_date),
+  };
+  // Both sums are of one moment, and the entries end where they do, whatever is booked meanwhile.
+  const sums = await statementSums(db, period);
+  const [opening, closing] = [plain(sums.opening), plain(sums.closing)];
+  const rows = await inBatches<StatementRow>({}, (page) => statementRows(db, period, sums, page));
   // Rows come in order, so each balance is the one before and its amount.
   let balance = opening;
   const entries = mapRows(rows, (row) => ({

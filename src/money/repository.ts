@@ -110,16 +110,33 @@ export const listPayments = (
     size,
   ]);
 
-const sumBeforeStatement = sql(
-  'sum_before',
-  `SELECT coalesce(sum(e.amount), 0)::text AS sum FROM entries e JOIN payments p ON p.i_payment = e.i_payment
-   WHERE e.i_customer = $1 AND p.created_at < $2`,
+const statementSumsStatement = sql(
+  'statement_sums',
+  `SELECT coalesce(sum(e.amount) FILTER (WHERE p.created_at < $2), 0)::text AS opening,
+     coalesce(sum(e.amount) FILTER (WHERE $3::timestamptz IS NULL OR p.created_at < greatest($2, $3)), 0)::text AS closing,
+     coalesce(max(e.i_entry), 0) AS last_entry
+   FROM entries e JOIN payments p ON p.i_payment = e.i_payment WHERE e.i_customer = $1`,
 );
 
-/** What the account stood at before a moment. */
-export async function sumBefore(db: Queryable, i_customer: number, moment: Date): Promise<Money> {
-  const [row] = await db.query<{ sum: Money }>(sumBeforeStatement, [i_customer, moment]);
-  return row?.sum ?? '0';
+/** A part of an account's time; without `to`: until now. */
+export interface Period {
+  readonly i_customer: number;
+  readonly from: Date;
+  readonly to: Date | null;
+}
+
+export interface StatementSums {
+  readonly opening: Money;
+  readonly closing: Money;
+  /** The last entry that is in the sums: an account's are made one after the other, under the lock on its row. */
+  readonly last_entry: string;
+}
+
+/** What the account stood at before and after the period. */
+export async function statementSums(db: Queryable, { i_customer, from, to }: Period): Promise<StatementSums> {
+  const [row] = await db.query<StatementSums>(statementSumsStatement, [i_customer, from, to]);
+  if (!row) throw new Error('An aggregate answered no row');
+  return row;
 }
 
 export interface StatementRow {
@@ -135,16 +152,23 @@ const statementRowsStatement = sql(
   'statement_rows',
   `SELECT e.i_entry, e.i_payment, p.kind, e.amount::text AS amount, p.created_at AS booked_at, p.payment_notes
    FROM entries e JOIN payments p ON p.i_payment = e.i_payment
-   WHERE e.i_customer = $1 AND p.created_at >= $2 AND p.created_at < $3 AND e.i_entry > $4
-   ORDER BY e.i_entry LIMIT $5`,
+   WHERE e.i_customer = $1 AND p.created_at >= $2 AND ($3::timestamptz IS NULL OR p.created_at < $3)
+     AND e.i_entry > $4 AND e.i_entry <= $5
+   ORDER BY e.i_entry LIMIT $6`,
 );
 
-/** The account's entries of a period. */
+/** The account's entries of a period, as far as they are in its sums. */
 export const statementRows = (
   db: Queryable,
-  i_customer: number,
-  from: Date,
-  to: Date,
+  { i_customer, from, to }: Period,
+  { last_entry }: StatementSums,
   { last, size }: Page<StatementRow>,
 ): Promise<StatementRow[]> =>
-  db.query<StatementRow>(statementRowsStatement, [i_customer, from, to, last?.i_entry ?? 0, size]);
+  db.query<StatementRow>(statementRowsStatement, [
+    i_customer,
+    from,
+    to,
+    last?.i_entry ?? 0,
+    last_entry,
+    size,
+  ]);

@@ -110,7 +110,7 @@ async function* batches<Row>(
   statement: ReturnType<typeof sql>,
   keyOf: (row: Row) => number,
 ): AsyncGenerator<readonly Row[]> {
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const rows = await db.query<Row>(statement, [after, batchSize]);
     if (rows.length > 0) yield rows;
     const last = rows.at(-1);

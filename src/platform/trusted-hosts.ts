@@ -1,4 +1,5 @@
 /** The table of hosts whose calls need no password; `core/trusted-hosts.ts` reads it for every server. */
+import { asRanges } from '../config';
 import type { Call } from '../core/method';
 import { rootId } from '../core/rights';
 import { type Database, sql } from '../db/database';
@@ -24,7 +25,8 @@ const listStatement = sql(
 );
 
 export async function addTrustedHost(call: Call, params: { address: string; description?: string | null }) {
-  const values = [params.address, params.description ?? null];
+  const [range] = asRanges(params.address);
+  const values = [range?.join('/'), params.description ?? null];
   const [row] = await call.db.query<TrustedHost>(insertStatement, values);
   if (!row) throw new Error('An insert answered no row');
   const resource = `trusted_hosts:address=${row.address}`;

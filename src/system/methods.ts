@@ -79,7 +79,10 @@ const multicallMethod = (core: () => Core): Method =>
     summary: `Makes up to ${multicallLimit} calls, each in a transaction of its own; a failing one does not end the others.`,
     params: struct({ calls: list(any('methodName and params.'), 'The calls.') }),
     positional: ['calls'],
-    result: any('For each call an array of its one result, or a struct of faultCode and faultString.'),
+    result: any(
+      'For each call an array of its one result, or a struct of faultCode and faultString.',
+      'array',
+    ),
     faults: [],
     run: (call, { calls }) => multicall(core(), call, calls as Value[]),
   });

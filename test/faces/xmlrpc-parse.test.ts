@@ -1385,7 +1385,7 @@ describe('round trip', () => {
       ? `<value>${writeText(value, layout)}</value>`
       : `<value>${layout.blank}${writeInside(value, layout)}${layout.blank}</value>`;
 
-  // eslint-disable-next-line no-control-regex -- these are what XML 1.0 cannot carry
+   
   const notXml = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
   const text = fc
     .string({

@@ -1,5 +1,6 @@
-/** Proof that the books are right, for any test that moved money. */
-import type { TestServer } from './server';
+/** Proof that the books are right, for any test that moved money, and the words in which such tests speak. */
+import { runSql } from './family';
+import type { FaultAnswer, Members, TestServer } from './server';
 
 const proofs: Readonly<Record<string, string>> = {
   'entries sum to zero in every currency':
@@ -39,3 +40,35 @@ export async function provenBooks(server: TestServer): Promise<void> {
   }
   expect(found).toEqual({});
 }
+
+/** What there is of everything that moving money leaves behind: a refused call leaves it as it was. */
+export const kept = (server: TestServer): Promise<unknown[]> =>
+  runSql(
+    server,
+    `SELECT (SELECT count(*) FROM payments) AS payments, (SELECT count(*) FROM entries) AS entries,
+       (SELECT count(*) FROM audit_records) AS records, (SELECT count(*) FROM idempotency_keys) AS keys,
+       (SELECT sum(balance) FROM customers) AS balances`,
+  );
+
+/** What a call came to: `OK`, or the fault's number and text. */
+export async function outcome(answer: Promise<Members>): Promise<string> {
+  try {
+    return String((await answer)['result']);
+  } catch (error) {
+    const { faultCode, faultString } = error as FaultAnswer;
+    return `${faultCode} ${faultString}`;
+  }
+}
+
+/** How many of the calls came to what, whatever amount was still available. */
+export async function tally(answers: readonly Promise<Members>[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const text of await Promise.all(answers.map(outcome))) {
+    const key = text.replace(/\d+(\.\d+)? (USD )?available/, 'some available');
+    counts[key] = (counts[key] ?? 0) + 1;
+  }
+  return counts;
+}
+
+export const times = <T>(count: number, work: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => work(index));

@@ -6,7 +6,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { allMethods } from '../../src/app';
+import { runCommand } from '../../src/commands/program';
 import { settings } from '../../src/config';
 import type { Method } from '../../src/core/method';
 import { declared } from '../../src/core/schema';
@@ -22,10 +24,12 @@ const root = dirname(dirname(__dirname));
 export const readmeFile = join(root, 'README.md');
 export const schemaFile = join(root, 'migrations', 'schema.txt');
 
-/** Every declaration, without a server: `core` is asked for only when a call comes. */
-export const methods: readonly Method[] = allMethods(() => {
+const noCalls = (): never => {
   throw new Error('Documentation makes no calls');
-});
+};
+
+/** Every declaration, without a server: `core` is asked for only when a call comes. */
+export const methods: readonly Method[] = allMethods(noCalls);
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string =>
@@ -99,20 +103,31 @@ const attributeRows = Object.entries<Attribute>(attributes).map(([name, attribut
   declared(attribute.schema).description,
 ]);
 
+/** What `treeline --help` says, as wide as a page is. */
+async function commandHelp(): Promise<string> {
+  const out = new PassThrough();
+  const terminal = { env: {}, stdin: new PassThrough(), stdout: out, stderr: out };
+  await runCommand(['--help'], { terminal, version: '', methods: allMethods, serve: noCalls });
+  return `\`\`\`text\n${String(out.read()).trim()}\n\`\`\``;
+}
+
 /** The generated parts of the README by the names of their markers. */
-export const generated: Readonly<Record<string, string>> = {
+const generated = async (): Promise<Readonly<Record<string, string>>> => ({
   methods: table(['method', 'right', 'parameters', 'answer', 'faults', 'what it does'], methodRows),
   settings: table(['setting', 'default', 'meaning'], settingRows),
   attributes: table(['attribute', 'type', 'default', 'what it is'], attributeRows),
-  faults: table(['fault', 'HTTP status over REST', 'when'], faultRows),
-};
+  faults: table(['fault', 'HTTP status of JSON', 'when'], faultRows),
+  commands: await commandHelp(),
+});
 
-/** The README with its generated parts made anew; throws where a marker is missing. */
-export function renewed(readme: string): string {
-  return Object.entries(generated).reduce((text, [name, content]) => {
+/** The README with its generated parts made anew; throws where a marker is missing, or one more than these is there. */
+export async function renewed(readme: string): Promise<string> {
+  const parts = Object.entries(await generated());
+  const markers = readme.match(/^<!-- generated: \w+ -->$/gm) ?? [];
+  if (markers.length !== parts.length) throw new Error(`README.md has the markers ${markers.join(' ')}`);
+  return parts.reduce((text, [name, content]) => {
     const part = new RegExp(`(<!-- generated: ${name} -->\n)[^]*?(<!-- end -->)`);
-    if (!part.test(text))
-      throw new Error(`README.md has no part between <!-- generated: ${name} --> and <!-- end -->`);
+    if (!part.test(text)) throw new Error(`README.md has no <!-- generated: ${name} --> … <!-- end -->`);
     return text.replace(part, (_all, begin: string, end: string) => `${begin}\n${content}\n\n${end}`);
   }, readme);
 }
@@ -147,7 +162,7 @@ function readIfThere(file: string): string {
 
 async function main(write: boolean): Promise<void> {
   const fresh = [
-    [readmeFile, renewed(readFileSync(readmeFile, 'utf8'))],
+    [readmeFile, await renewed(readFileSync(readmeFile, 'utf8'))],
     [schemaFile, await currentSchema()],
   ] as const;
   const stale = fresh.filter(([file, text]) => readIfThere(file) !== text);

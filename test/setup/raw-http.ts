@@ -98,7 +98,7 @@ export class RawConnection {
   }
 
   /** The next whole answer, interim ones (1xx) too. Undefined: the server closed without one. */
-  async next(timeout_ms = 2_000, to = 'POST'): Promise<RawAnswer | undefined> {
+  async next(timeout_ms = 5_000, to = 'POST'): Promise<RawAnswer | undefined> {
     const until = Date.now() + timeout_ms;
     for (;;) {
       const found = takeAnswer(this.received, this.ended, to);
@@ -114,7 +114,7 @@ export class RawConnection {
   }
 
   /** Resolves to true when the server closes the connection in time. */
-  async closes(timeout_ms = 2_000): Promise<boolean> {
+  async closes(timeout_ms = 5_000): Promise<boolean> {
     const until = Date.now() + timeout_ms;
     while (!this.ended) if (!(await this.somethingNew(until))) return false;
     return true;
@@ -147,7 +147,10 @@ export async function withConnection<Result>(
   }
 }
 
-/** Sends bytes and answers what comes back first. Undefined: the server closed without an answer. */
+/**
+ * Sends bytes and answers what comes back first. Undefined: the server closed without an answer.
+ * `end`: says after a while that nothing more will come.
+ */
 export async function exchangeRaw(
   url: string,
   bytes: string | Buffer,
@@ -156,8 +159,15 @@ export async function exchangeRaw(
   const { localAddress } = options;
   const work = (connection: RawConnection): Promise<RawAnswer | undefined> => {
     connection.send(bytes);
-    if (options.end) connection.end();
-    return connection.next(options.timeout_ms, options.method);
+    // Not at once: Node gives up a call whose caller says that it is gone.
+    const timer = options.end
+      ? setTimeout(() => {
+          connection.end();
+        }, 100)
+      : undefined;
+    return connection.next(options.timeout_ms, options.method).finally(() => {
+      clearTimeout(timer);
+    });
   };
   return withConnection(url, work, localAddress === undefined ? {} : { localAddress });
 }

@@ -22,7 +22,8 @@ export function pageOf(methods: readonly Method[]): string {
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>${style}</style></head><body>
 <h1>Treeline</h1>
 <p>Every method is served over XML-RPC at <code>POST /xmlapi/xmlapi</code> and as JSON at <code>POST /json/&lt;method&gt;</code>;
-the same in machine-readable form: <a href="/openapi.json">openapi.json</a>.</p>
+the same in machine-readable form: <a href="/openapi.json">openapi.json</a>.
+Most take <code>i_wholesaler</code> too: the customer that the call runs as, the caller or one below it; a trusted host must say it.</p>
 <nav>${links}</nav>${methods.map(sectionOf).join('')}</body></html>`;
 }
 
