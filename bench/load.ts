@@ -6,12 +6,14 @@
  */
 import { hash } from 'node:crypto';
 import { type Socket, connect } from 'node:net';
-import { cpuTime_s, serveTasks } from './processes';
+import { serveTasks } from './processes';
+import { type Busy, type Watched, watchProcessor } from './processor';
 import { type Asked, type Series, askedOf, xmlrpcPath } from './requests';
 
 export interface LoadTask {
   readonly series: Series;
-  readonly server: { readonly port: number; readonly pid: number };
+  readonly port: number;
+  readonly watched: Watched;
   /** Who calls, by Digest; absent: nobody asks. */
   readonly login?: { readonly name: string; readonly password: string };
   readonly connections: number;
@@ -30,10 +32,7 @@ export interface Load {
   readonly firstWrong: string;
   /** How often a nonce had expired and the request was made again. */
   readonly stale: number;
-  /** Processor time that this process used, as a share of one core. */
-  readonly load_busy: number;
-  /** The same of the server's process, all its threads together; undefined where it cannot be known. */
-  readonly server_busy: number | undefined;
+  readonly busy: Busy;
 }
 
 interface Prepared {
@@ -64,13 +63,11 @@ async function runTask(task: LoadTask): Promise<Load> {
   );
   const tally: Tally = { over: false, latencies_ms: [], wrong: 0, firstWrong: '', stale: 0 };
   const began = performance.now();
-  const cpu = process.cpuUsage();
-  const serverCpu_s = cpuTime_s(task.server.pid);
+  const busySince = watchProcessor(task.watched);
   const work = Promise.all(clients.map((client) => keepBusy(client, tally)));
   await Promise.race([work, new Promise((resolve) => setTimeout(resolve, task.seconds * 1_000))]);
   const elapsed_ms = performance.now() - began;
-  const { user, system } = process.cpuUsage(cpu);
-  const serverCpu_now_s = cpuTime_s(task.server.pid);
+  const busy = busySince();
   const { latencies_ms } = tally;
   const calls = latencies_ms.length;
   // What is in flight is answered, but no longer counted.
@@ -85,11 +82,7 @@ async function runTask(task: LoadTask): Promise<Load> {
     wrong: tally.wrong,
     firstWrong: tally.firstWrong,
     stale: tally.stale,
-    load_busy: (user + system) / 1_000 / elapsed_ms,
-    server_busy:
-      serverCpu_s === undefined || serverCpu_now_s === undefined
-        ? undefined
-        : ((serverCpu_now_s - serverCpu_s) * 1_000) / elapsed_ms,
+    busy,
   };
 }
 
@@ -118,8 +111,7 @@ interface Client {
 }
 
 async function openClient(task: LoadTask, index: number): Promise<Client> {
-  const { login, series } = task;
-  const { port } = task.server;
+  const { login, series, port } = task;
   const connection = await openConnection(port);
   const address = `127.0.0.1:${port}`;
   let sign = noSignature;

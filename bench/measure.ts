@@ -113,7 +113,8 @@ async function takeSample(
   const series = { server: side, call, population, spread: spread ?? population.count, tag: `new-${number}` };
   const load = await stage.load.ask({
     series,
-    server: { port: server.port, pid: server.pid },
+    port: server.port,
+    watched: { server: server.pid, postgres: await postgresPids(stage) },
     ...(side === 'treeline' && { login: stage.login }),
     connections,
     seconds,
@@ -121,6 +122,11 @@ async function takeSample(
   });
   rates.set(key, load.calls_per_s);
   return load;
+}
+
+async function postgresPids({ db }: Stage): Promise<number[]> {
+  const { rows } = await db.query<{ pid: number }>('SELECT pid FROM pg_stat_activity');
+  return rows.map(({ pid }) => pid);
 }
 
 /** How many customers have a balance that is not the sum of their entries; any is a mistake. */

@@ -96,17 +96,3 @@ async function end(child: ChildProcess): Promise<void> {
   child.kill('SIGTERM');
   await ended;
 }
-
-const ticks_per_s = 100;
-
-/** Processor time that a process has used, in seconds; undefined where there is no /proc. */
-export function cpuTime_s(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold anything; of the fields after it these are the 12th and 13th.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / ticks_per_s;
-  } catch {
-    return undefined;
-  }
-}

@@ -55,6 +55,8 @@ function parsingRows(rounds: readonly Round[]): string[][] {
   });
 }
 
+const busyNames = ['server', 'postgres', 'load', 'others'] as const;
+
 /** Each measurement by itself: how much, how fast, who was busy, what was wrong. */
 export function detailTable(rounds: readonly Round[]): string {
   const sides = contests.flatMap(({ title }, index) =>
@@ -68,10 +70,7 @@ export function detailTable(rounds: readonly Round[]): string {
     loads: rounds.flatMap((round) => round.wholeCalls[index] ?? []),
   }));
   const rows = [...sides, ...whole].map(({ title, loads }) => detailRow(title, loads));
-  return table(
-    ['', 'calls/s (lowest to highest)', 'median', '99 %', 'server busy', 'load busy', 'wrong', 'stale'],
-    rows,
-  );
+  return table(['', 'calls/s (lowest to highest)', 'median', '99 %', ...busyNames, 'wrong', 'stale'], rows);
 }
 
 function detailRow(title: string, loads: readonly Load[]): string[] {
@@ -83,8 +82,7 @@ function detailRow(title: string, loads: readonly Load[]): string[] {
     withSpread(spreadOf(loads.map((load) => load.calls_per_s)), count),
     milliseconds(median((load) => load.median_ms)),
     milliseconds(median((load) => load.p99_ms)),
-    cores(median((load) => load.server_busy ?? Number.NaN)),
-    cores(median((load) => load.load_busy)),
+    ...busyNames.map((name) => cores(median(({ busy }) => busy[name] ?? Number.NaN))),
     sum((load) => load.wrong),
     sum((load) => load.stale),
   ];
@@ -136,7 +134,8 @@ which is most of it; updateCustomer with as many members and no password hashes 
 ${detailTable(rounds)}
 
 - *median*, *99 %*: in how much time so many of the calls were answered, as the load saw it.
-- *server busy*, *load busy*: processor time of the process, in cores; Node runs JavaScript on one of them.
+- *server*, *postgres*, *load*, *others*: processor time in cores. Node runs JavaScript on one core, so a server near 1 is
+  what sets the limit; a load far below 1 does not. *others* is what the machine did besides.
 - *wrong*: answers without the text that the right one holds; a fault is HTTP 200, so bodies are looked into.
 - *stale*: calls made again because their nonce had expired.
 `;

@@ -23,6 +23,8 @@ export async function serve(host: Host): Promise<void> {
   host.on('unhandledRejection', (reason) => {
     log.error('Unhandled rejection', { stack: reason instanceof Error ? reason.stack : String(reason) });
   });
+  // Whoever reads our output may go away; the server stays.
+  host.stdout.on('error', () => undefined);
   const store = await openStore(config, log);
   let app: FastifyInstance;
   let stopped: Promise<void>;

@@ -9,7 +9,8 @@ import { type Config, readConfig } from '../config';
 import { openCredentials } from '../core/credentials';
 import { type Core, type Outcome, dispatch } from '../core/dispatch';
 import type { Method } from '../core/method';
-import { createRegistry } from '../core/registry';
+import { type Check, compileCheck } from '../core/parameters';
+import type { Registry } from '../core/registry';
 import type { Struct, Value } from '../core/values';
 import { schemaState, migrate } from '../db/migrations';
 import { Fault } from '../faults';
@@ -122,10 +123,20 @@ function createCore(shell: Shell, config: Config, store: OpenStore, log: Logger)
     db: store.db,
     log,
     credentials: openCredentials(store.secret_key),
-    registry: createRegistry([...shell.methods(() => core), ...operatorMethods]),
+    registry: registryOf([...shell.methods(() => core), ...operatorMethods]),
     observe: () => undefined,
   };
   return core;
+}
+
+/** To compile all checks takes longer than most commands, which make a call or two: only theirs are compiled. */
+function registryOf(methods: readonly Method[]): Registry {
+  return new Map(methods.map((method) => [method.name, { method, check: lazyCheck(method) }]));
+}
+
+function lazyCheck({ params }: Method): Check {
+  let check: Check | undefined;
+  return (...given) => (check ??= compileCheck(params))(...given);
 }
 
 /** Makes one call; what comes of it may be a fault. */
@@ -169,4 +180,21 @@ export async function findCustomer(context: Context, text: string): Promise<numb
 export function customerMember(text: string): { i_customer: number } | { name: string } {
   if (/^\d{1,15}$/.test(text)) return { i_customer: Number(text) };
   return { name: text.startsWith(namePrefix) ? text.slice(namePrefix.length) : text };
+}
+
+/** The name of a customer as the command line takes it. */
+export const customerText = (name: string): string =>
+  /^\d+$/.test(name) || name.startsWith(namePrefix) ? `${namePrefix}${name}` : name;
+
+/** Attributes that refer to a customer. */
+const references = ['i_commission_agent'];
+
+/** The members with ids where customers were given by name. */
+export async function withIds(context: Context, members: Struct): Promise<Struct> {
+  const found: Struct = new Map(members);
+  for (const reference of references) {
+    const text = members.get(reference);
+    if (typeof text === 'string') found.set(reference, await findCustomer(context, text));
+  }
+  return found;
 }

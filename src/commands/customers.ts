@@ -149,8 +149,9 @@ function addImport(group: Command, shell: Shell): void {
 
 const importHelp = `
 The first line names the columns: attributes of customers, and i_wholesaler, which says by id or
-by name whom a row belongs to, if not to root or the customer of --as. An empty cell says nothing,
-\\N is nil. Without a web_password nobody can log in until one is set.
+by name whom a row belongs to, if not to root or the customer of --as; it may be a customer of an
+earlier row. An empty cell says nothing, \\N is nil. Without a web_password nobody can log in
+until one is set.
 
 The good rows are imported. Each refused one is told with its line, the header being line 1, and
 the exit code is then 1; with --json the refused rows are one array.

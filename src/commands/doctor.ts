@@ -23,7 +23,7 @@ import { type Terminal, writeLine } from './terminal';
 
 type State = 'ok' | 'warning' | 'error';
 
-export interface Finding {
+interface Finding {
   readonly check: string;
   readonly state: State;
   readonly text: string;
@@ -117,7 +117,7 @@ async function nearestFolder(path: string): Promise<string> {
 const day_ms = 24 * 3_600_000;
 const warnBefore_days = 30;
 
-function checkCertificate({ tls_cert, tls_key, host }: Config, now: Date): Answer {
+export function checkCertificate({ tls_cert, tls_key, host }: Config, now: Date): Answer {
   if (tls_cert === undefined || tls_key === undefined) {
     const isLocal = /^(127\.|::1$|localhost$)/.test(host);
     return [isLocal ? 'ok' : 'warning', 'none is set: plain HTTP, so TLS must end at a proxy'];

@@ -3,7 +3,7 @@ import { type Batches, type TSchema, declared } from '../core/schema';
 import { fallbacks } from '../customers/fields';
 import { plain } from '../core/decimal';
 import { customerInfo } from '../customers/methods';
-import { type Context, call } from './context';
+import { type Context, call, customerText } from './context';
 import { csvLine, guard, nilCell } from './csv';
 import { type Row, batchesOf } from './output';
 import { startProgress } from './progress';
@@ -17,9 +17,7 @@ export async function exportCustomers(context: Context, terminal: Terminal): Pro
   await write(terminal.stdout, csvLine(columns.map(([name]) => name)));
   let written = 0;
   for await (const batch of batchesOf(customers as readonly Row[] | Batches<Row>)) {
-    const lines = batch.map((row) =>
-      csvLine(columns.map(([name, schema]) => cellOf(name, schema, row[name]))),
-    );
+    const lines = batch.map((row) => csvLine(columns.map(([name, schema]) => cellOf(name, schema, row))));
     await write(terminal.stdout, lines.join(''));
     written += batch.length;
     progress.update(written, written / Math.max(Number(total), 1));
@@ -27,10 +25,20 @@ export async function exportCustomers(context: Context, terminal: Terminal): Pro
   progress.clear();
 }
 
+/** Where a customer is referred to, its name stands: its id may be another where the file is read. */
+const namedBy: Readonly<Record<string, string>> = {
+  i_wholesaler: 'wholesaler',
+  i_commission_agent: 'commission_agent',
+};
+
 /** Nil is written out where an empty cell would become something else when it is read again. */
-function cellOf(name: string, schema: TSchema, value: unknown): string {
-  if (value === null || value === undefined)
-    return name in fallbacks && fallbacks[name] !== null ? nilCell : '';
+function cellOf(column: string, schema: TSchema, row: Row): string {
+  const named = namedBy[column];
+  if (named !== undefined) return row[named] === null ? '' : guard(customerText(row[named] as string));
+  const value = row[column];
+  if (value === null || value === undefined) {
+    return column in fallbacks && fallbacks[column] !== null ? nilCell : '';
+  }
   const { wire } = declared(schema);
   if (wire === 'text') return guard(value as string);
   return wire === 'money' ? plain(value as string) : JSON.stringify(value);

@@ -36,8 +36,8 @@ export function sentenceOf(error: unknown): string {
     : (error.stack ?? error.message);
 }
 
-/** Errors of the system and of PostgreSQL: port taken, file not readable, login refused. */
-const hasCode = (error: Error): boolean => 'code' in error;
+/** Errors of the system and of PostgreSQL: port taken, file not readable, login refused. Node's own, ERR_…, are ours. */
+const hasCode = (error: Error): boolean => 'code' in error && !String(error.code).startsWith('ERR_');
 
 export function exitCodeOf(error: unknown): number {
   // Commander ends with an error also where it was asked for help and has given it.

@@ -132,7 +132,7 @@ function rowImporter(
   defaults: Struct,
 ): (record: CsvRecord) => Promise<Imported> {
   const request_id = randomUUID();
-  const findWholesaler = wholesalerFinder(context);
+  const find = customerFinder(context);
   const lanes = createLanes();
   return ({ line, cells, problem, read_bytes }) => {
     const members = membersOf(columns, cells, defaults);
@@ -142,7 +142,7 @@ function rowImporter(
       return Promise.resolve({ line, read_bytes, name, fault: new Fault('bad_parameter', wrong) });
     }
     return lanes.run(keysOf(members), async () => {
-      const fault = await importOne(context, members, findWholesaler, `${request_id}.${line}`);
+      const fault = await importOne(context, members, find, `${request_id}.${line}`);
       return { line, read_bytes, name, ...(fault && { fault }) };
     });
   };
@@ -153,19 +153,22 @@ const textOf = (members: Struct, name: string): string | undefined => {
   return typeof value === 'string' ? value : undefined;
 };
 
-/** Of two rows that want one name the first gets it, and who stands below a customer of the file comes after it. */
+/** Columns that refer to a customer, by id or by name. */
+const referringColumns = [wholesalerColumn, 'i_commission_agent'];
+
+/** Of two rows that want one name the first gets it, and who refers to a customer of the file comes after it. */
 function keysOf(members: Struct) {
   const keys = (kind: string, text: string | undefined): string[] =>
     text === undefined ? [] : [`${kind} ${nameKey(text)}`];
   const name = textOf(members, 'name');
-  const wholesaler = customerMember(textOf(members, wholesalerColumn) ?? '');
+  const referred = referringColumns.flatMap((column) => textOf(members, column) ?? []).map(customerMember);
   return {
     holds: [
       ...keys('name', name),
       ...keys('login', textOf(members, 'web_login') ?? name),
       ...keys('alias', textOf(members, 'dns_alias')),
     ],
-    awaits: 'name' in wholesaler ? keys('name', wholesaler.name) : [],
+    awaits: referred.flatMap((member) => ('name' in member ? keys('name', member.name) : [])),
   };
 }
 
@@ -178,27 +181,31 @@ function cellsProblem(columns: readonly Column[], cells: readonly string[]): str
 async function importOne(
   context: Context,
   members: Struct,
-  findWholesaler: (text: string) => Promise<number>,
+  find: (text: string) => Promise<number>,
   request_id: string,
 ): Promise<Fault | undefined> {
-  const wholesaler = textOf(members, wholesalerColumn);
-  try {
-    if (wholesaler !== undefined) members.set(wholesalerColumn, await findWholesaler(wholesaler));
-  } catch (error) {
-    if (error instanceof Fault) return new Fault(error.kind, `${wholesalerColumn}: ${error.message}`);
-    throw error;
+  for (const column of referringColumns) {
+    const text = textOf(members, column);
+    try {
+      if (text !== undefined) members.set(column, await find(text));
+    } catch (error) {
+      if (!(error instanceof Fault) || isHopeless(error)) throw error;
+      return new Fault(error.kind, `${column}: ${error.message}`);
+    }
   }
   const outcome = await attempt(context, 'importCustomer', members, request_id);
   if (!(outcome instanceof Fault)) return undefined;
-  // Without a database, or with a bug of ours, the rows that follow would fare no better.
-  if (outcome.kind === 'unavailable' || outcome.kind === 'internal') throw outcome;
+  if (isHopeless(outcome)) throw outcome;
   return outcome;
 }
 
+/** Without a database, or with a bug of ours, the rows that follow would fare no better. */
+const isHopeless = ({ kind }: Fault): boolean => kind === 'unavailable' || kind === 'internal';
+
 const rememberedAtMost = 10_000;
 
-/** Finds wholesalers by name or id, and remembers those found. */
-function wholesalerFinder(context: Context): (text: string) => Promise<number> {
+/** Finds customers by name or id, and remembers those found. */
+function customerFinder(context: Context): (text: string) => Promise<number> {
   const found = new Map<string, number>();
   return async (text) => {
     const known = found.get(text);

@@ -1,7 +1,7 @@
 /** A command that makes one call of the API: its arguments and options are the call's parameters. */
 import type { Command } from 'commander';
 import type { Struct } from '../core/values';
-import { type Context, type Shell, call, inSession, methodNamed } from './context';
+import { type Context, type Shell, call, inSession, methodNamed, withIds } from './context';
 import { type Options, addAttributes, addParameters, membersOf, secretsGiven } from './members';
 import { showResult } from './output';
 import { writeLine } from './terminal';
@@ -39,7 +39,7 @@ export function addMethodCommand(parent: Command, shell: Shell, declaration: Met
     }
     await inSession(shell, sessionOf(options), async (context) => {
       const members: Struct = new Map([
-        ...membersOf(method, options),
+        ...(await withIds(context, membersOf(method, options))),
         ...((await declaration.arguments?.(context, words, options)) ?? []),
       ]);
       const result = await call(context, method.name, members);

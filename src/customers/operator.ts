@@ -1,7 +1,7 @@
 /** The calls about customers that only the command line has. None of them is ever in the list of a face. */
 import { inBatches, mapRows } from '../core/batches';
 import { type Call, defineMethod } from '../core/method';
-import { bit, double, id, integer, ok, optional, streamed, struct, text } from '../core/schema';
+import { bit, double, id, integer, nullable, ok, optional, streamed, struct, text } from '../core/schema';
 import type { Database } from '../db/database';
 import { setApiPassword } from './api-password';
 import { eraseCustomer } from './erase';
@@ -16,8 +16,19 @@ async function exportCustomers(call: Call<Database>) {
   const rows = await inBatches<repository.InfoRow>({}, ({ last, size }) =>
     repository.listInfo(call.db, call.actor, last?.customer.i_customer ?? 0, size),
   );
-  return { result: 'OK' as const, total, customers: mapRows(rows, ({ customer }) => customer) };
+  const named = ({ customer, wholesaler, commission_agent }: repository.InfoRow) => ({
+    ...customer,
+    wholesaler: customer.i_wholesaler === call.actor.i_customer ? null : wholesaler,
+    commission_agent,
+  });
+  return { result: 'OK' as const, total, customers: mapRows(rows, named) };
 }
+
+const exportedCustomer = struct({
+  ...customerInfo.properties,
+  wholesaler: nullable(text(64, 'The name of its i_wholesaler; nil: the actor.')),
+  commission_agent: nullable(text(64, 'The name of its i_commission_agent.')),
+});
 
 /** An operator acts through dispatch like everybody; `trusted` is the word for callers who prove nothing. */
 const common = { trusted: 'optional', right: 'root' } as const;
@@ -46,7 +57,7 @@ export const customerOperatorMethods = [
     result: struct({
       result: ok,
       total: integer('How many there are.'),
-      customers: streamed(customerInfo, 'The customers.'),
+      customers: streamed(exportedCustomer, 'The customers.'),
     }),
     faults: [],
     run: exportCustomers,

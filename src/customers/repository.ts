@@ -302,16 +302,22 @@ export async function findInfo(
 const isBelow = '$1 = ANY(c.path) AND c.i_customer <> $1 AND c.deleted_at IS NULL';
 const listInfoStatement = sql(
   'list_info',
-  `SELECT row_to_json(t) AS customer FROM (SELECT ${infoColumns} FROM ${infoFrom}
-     WHERE ${isBelow} AND c.i_customer > $2 ORDER BY c.i_customer LIMIT $3) t ORDER BY t.i_customer`,
+  `SELECT row_to_json(t) AS customer, w.name AS wholesaler, a.name AS commission_agent
+   FROM (SELECT ${infoColumns} FROM ${infoFrom}
+     WHERE ${isBelow} AND c.i_customer > $2 ORDER BY c.i_customer LIMIT $3) t
+   JOIN customers w ON w.i_customer = t.i_wholesaler LEFT JOIN customers a ON a.i_customer = t.i_commission_agent
+   ORDER BY t.i_customer`,
 );
 const countBelowStatement = sql(
   'count_below',
   `SELECT count(*)::int AS total FROM customers c WHERE ${isBelow}`,
 );
 
+/** A customer, with the names of those that it refers to by their ids. */
 export interface InfoRow {
   readonly customer: CustomerInfo;
+  readonly wholesaler: string;
+  readonly commission_agent: string | null;
 }
 
 /** Everybody below the actor, at any depth, in order of i_customer: a wholesaler's is always less than its customers'. */

@@ -25,7 +25,7 @@ const soon_ms = 2_000;
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ TREELINE_CALL_TIMEOUT_MS: '1000' });
+  server = await startServer();
 });
 afterAll(() => server.close());
 
@@ -185,7 +185,7 @@ describe('bodies', () => {
     ['a comment that does not end', `<methodCall><!--${' -'.repeat(400_000)}`, -32700],
     ['a CDATA section that does not end', `<methodCall><![CDATA[${']'.repeat(900_000)}`, -32700],
     ['a processing instruction that does not end', `<methodCall><?${'?'.repeat(900_000)}`, -32700],
-    ['many CDATA sections', withMember('name', '<![CDATA[x]]>'.repeat(70_000)), 400],
+    ['many CDATA sections', withMember('name', '<![CDATA[x]]>'.repeat(30_000)), 400],
     ['many references', withMember('name', '&amp;'.repeat(200_000)), 400],
   ])('%s is answered by a fault', async (_name, body, number) => {
     expect(faultOf(await send(body))).toBe(number);
@@ -203,7 +203,7 @@ describe('bodies', () => {
     expect(faultOf(await send(callBody('listCustomers', params)))).toBe(-32600);
   });
 
-  test.each([
+  const values = [
     '<int>99999999999999999999</int>',
     '<int>2147483648</int>',
     '<int>-2147483649</int>',
@@ -231,10 +231,14 @@ describe('bodies', () => {
     '<array><data/></array>',
     `<string>${'9'.repeat(500_000)}</string>`,
     "<string>1' OR '1'='1</string>",
-  ])('an i_customer that is %.40s is refused by name or not found', async (value) => {
-    const answer = await send(withMember('i_customer', value));
-    expect([400, 404, -32600]).toContain(faultOf(answer));
-  });
+  ];
+  test.each(values.map((value) => [value.slice(0, 40), value]))(
+    'an i_customer of %s is refused by name or not found',
+    async (_name, value) => {
+      const answer = await send(withMember('i_customer', value));
+      expect([400, 404, -32600]).toContain(faultOf(answer));
+    },
+  );
 
   test.each([
     "'; DROP TABLE customers; --",
@@ -397,39 +401,32 @@ describe('framing', () => {
     );
   });
 
-  test('a body that comes slowly is cut off when its time is over, and others are served meanwhile', async () => {
-    await withConnection(server.url, async (connection) => {
-      connection.send(bytes([`Content-Length: ${body.length}`], body.slice(0, 10)));
-      const began = Date.now();
-      const timer = setInterval(() => {
-        connection.send(' ');
-      }, 100);
-      try {
-        await expectWell();
-        const answer = await connection.next(2 * soon_ms);
-        expectHarmless(answer);
-        expect(answer?.status).toBe(408);
-        expect(Date.now() - began).toBeLessThan(2 * soon_ms);
-      } finally {
-        clearInterval(timer);
-      }
-    });
-  });
-
-  test('headers that come slowly are cut off too', async () => {
-    await withConnection(server.url, async (connection) => {
-      connection.send('POST /RPC2 HTTP/1.1\r\nHost: x\r\nX-Slow: ');
-      const timer = setInterval(() => {
-        connection.send('x');
-      }, 100);
-      try {
-        const answer = await connection.next(2 * soon_ms);
-        expectHarmless(answer);
-        expect(await connection.closes()).toBe(true);
-      } finally {
-        clearInterval(timer);
-      }
-    });
+  test('bodies and headers that come slowly are cut off when their time is over, and others are served meanwhile', async () => {
+    const hasty = await startServer({ TREELINE_CALL_TIMEOUT_MS: '300' });
+    const starts = [
+      bytes([`Content-Length: ${body.length}`], body.slice(0, 10)),
+      'POST /RPC2 HTTP/1.1\r\nX-Slow: ',
+    ];
+    const drip = (start: string | Buffer): Promise<void> =>
+      withConnection(hasty.url, async (connection) => {
+        connection.send(start);
+        const timer = setInterval(() => {
+          connection.send('x');
+        }, 50);
+        try {
+          const answer = await connection.next();
+          expectHarmless(answer);
+          expect(answer?.status).toBe(408);
+          expect(await connection.closes()).toBe(true);
+        } finally {
+          clearInterval(timer);
+        }
+      });
+    try {
+      await Promise.all([...starts.map(drip), hasty.root.call('system.listMethods')]);
+    } finally {
+      await hasty.close();
+    }
   });
 
   test('a hundred connections that say nothing keep nobody out', async () => {

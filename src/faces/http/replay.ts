@@ -7,11 +7,12 @@
 /** One nonce: counts up to `upTo` are used, and those in `beyond`. */
 interface Used {
   upTo: number;
-  readonly beyond: Set<number>;
+  beyond?: Set<number>;
   readonly forget_at: number;
 }
 
-const noncesAtMost = 100_000;
+/** Callers that fetch a challenge for each call use up a nonce a call: room for 2,500 of them a second. */
+const noncesAtMost = 300_000;
 const earlyAtMost = 1_024;
 
 export interface ReplayGuard {
@@ -40,7 +41,7 @@ export function createReplayGuard(life_ms: number): ReplayGuard {
       let entry = used.get(key);
       if (!entry) {
         if (used.size >= noncesAtMost) return false;
-        entry = { upTo: 0, beyond: new Set(), forget_at: now + remember_ms };
+        entry = { upTo: 0, forget_at: now + remember_ms };
         used.set(key, entry);
       }
       return takeFrom(entry, count);
@@ -49,9 +50,14 @@ export function createReplayGuard(life_ms: number): ReplayGuard {
 }
 
 function takeFrom(entry: Used, count: number): boolean {
-  if (count <= entry.upTo || entry.beyond.has(count)) return false;
-  if (count > entry.upTo + 1 && entry.beyond.size >= earlyAtMost) return false;
-  entry.beyond.add(count);
-  while (entry.beyond.delete(entry.upTo + 1)) entry.upTo += 1;
+  const { upTo, beyond } = entry;
+  if (count <= upTo || beyond?.has(count)) return false;
+  if (count > upTo + 1) {
+    if (beyond && beyond.size >= earlyAtMost) return false;
+    (entry.beyond ??= new Set()).add(count);
+    return true;
+  }
+  entry.upTo = count;
+  while (beyond?.delete(entry.upTo + 1)) entry.upTo += 1;
   return true;
 }

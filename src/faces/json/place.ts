@@ -1,7 +1,7 @@
 /** Where a text stops being JSON: V8 tells only sometimes, and quotes the text, which may hold a password. */
 const blanks = /[ \t\n\r]*/y;
 const token =
-  /[[\]{},:]|"(?:[^"\\\0-\x1f]+|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+  /[[\]{},:]|"(?:[^"\\\0-\x1f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
 /** The position of the first word that cannot stand where it stands; the end, if the text stops too early. */
 export function placeOfMistake(text: string): number {

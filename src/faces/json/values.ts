@@ -2,6 +2,7 @@
 import type { Struct, Value } from '../../core/values';
 import { Double } from '../../core/values';
 import { Fault } from '../../faults';
+import { placeOfMistake } from './place';
 
 /** Reads the body of a call: one object, or nothing at all. Throws fault -32700 or -32600. */
 export function readMembers(body: Uint8Array, limits: { nesting: number; members: number }): Struct {
@@ -10,8 +11,8 @@ export function readMembers(body: Uint8Array, limits: { nesting: number; members
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (error) {
-    throw new Fault('not_well_formed', `The body is not JSON: ${placeOf(error)}`);
+  } catch {
+    throw new Fault('not_well_formed', `The body is not JSON: ${describePlace(text)}`);
   }
   const value = valueOf(json, limits, limits.nesting);
   if (!(value instanceof Map))
@@ -27,10 +28,9 @@ function decode(body: Uint8Array): string {
   }
 }
 
-/** V8 quotes the text after the place; the text may hold a password, the place does not. */
-function placeOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : '';
-  return /at position \d+( \(line \d+ column \d+\))?/.exec(message)?.[0] ?? 'it ends too early';
+function describePlace(text: string): string {
+  const place = placeOfMistake(text);
+  return place < text.length ? `at position ${place}` : 'it ends too early';
 }
 
 function valueOf(json: unknown, limits: { nesting: number; members: number }, left: number): Value {
