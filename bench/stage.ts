@@ -1,6 +1,6 @@
 /** Everything that a measurement needs, started from nothing and cleared away afterwards: PostgreSQL, servers, load. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -63,6 +63,8 @@ async function setStage(options: StageOptions, clearing: (() => Promise<unknown>
     return program;
   };
   const folder = mkdtempSync(join(tmpdir(), 'treeline-bench-'));
+  // PostgreSQL does not run as root; whoever it runs as must reach the folder.
+  chmodSync(folder, 0o755);
   clearing.push(() => {
     rmSync(folder, { recursive: true, force: true });
     return Promise.resolve();

@@ -4,10 +4,11 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
 import type { Logger } from 'winston';
 import { type Config, ConfigError } from './config';
-import { type Database, type DatabaseOptions, openDatabase, sql } from './db/database';
-import { DatabaseInUse, runningEmbedded, startEmbedded } from './db/embedded';
+import { type Database, type DatabaseOptions, openDatabase } from './db/database';
+import { DatabaseInUse, type EmbeddedOptions, runningEmbedded, startEmbedded } from './db/embedded';
 import { migrate } from './db/migrations';
 
 /** A store whose schema is as it was found. */
@@ -34,7 +35,7 @@ const nothing = (): Promise<void> => Promise.resolve();
 
 /** For the server: starts the embedded PostgreSQL unless DATABASE_URL names another, and brings the schema up to date. */
 export async function openStore(config: Config, log: Logger): Promise<Store> {
-  const store = await openFound(config, yours(config) ?? (await startOurs(config, log)));
+  const store = await openFound(config, yours(config) ?? (await startEmbedded(embeddedOptions(config, log))));
   try {
     return { ...store, migrated: await migrate(store.db.knex) };
   } catch (error) {
@@ -58,29 +59,23 @@ export const hasDatabase = (config: Config): boolean =>
 const yours = ({ database_url }: Config): Found | undefined =>
   database_url === undefined ? undefined : { connection: database_url, stop: nothing };
 
-const startOurs = (config: Config, log: Logger): Promise<Found> =>
-  startEmbedded({
-    data_dir: config.data_dir,
-    onNotice: (message, detail) => {
-      log.warn(message, detail);
-    },
-  });
+const embeddedOptions = ({ data_dir }: Config, log: Logger): EmbeddedOptions => ({
+  data_dir,
+  onNotice: (message, detail) => {
+    log.warn(message, detail);
+  },
+});
+
+type OurConnection = NonNullable<Awaited<ReturnType<typeof runningEmbedded>>>;
 
 const joinWait_ms = 10_000;
 const joinPoll_ms = 100;
 
 async function joinOurs(config: Config, log: Logger): Promise<Found> {
-  for (const deadline = Date.now() + joinWait_ms; ; ) {
-    const connection = await runningEmbedded(config.data_dir);
-    if (connection) return { connection, stop: nothing };
+  for (const deadline = Date.now() + joinWait_ms; ;) {
     try {
-      const started = await startOurs(config, log);
-      const stop = async (): Promise<void> => {
-        // One that does not answer any more is to be stopped all the same.
-        await othersGone(config, started.connection, log).catch(() => undefined);
-        await started.stop();
-      };
-      return { connection: started.connection, stop };
+      const running = await runningEmbedded(config.data_dir);
+      return (running && (await enter(running))) ?? (await startForAll(config, log));
     } catch (error) {
       // A server is just coming up, or another command is just ending.
       if (!(error instanceof DatabaseInUse) || Date.now() > deadline) throw error;
@@ -89,24 +84,53 @@ async function joinOurs(config: Config, log: Logger): Promise<Found> {
   }
 }
 
-const otherSessions = sql(
-  'other_sessions',
-  `SELECT count(*)::int AS sessions FROM pg_stat_activity
-   WHERE application_name = 'treeline' AND backend_type = 'client backend' AND pid <> pg_backend_pid()`,
-);
+/**
+ * Commands that come while another one has the database started hold this lock together. Whoever
+ * started it waits until it has the lock alone, so it pulls the database from under nobody, and
+ * nobody comes in any more.
+ */
+const presence = 7_233_652;
 
-/** Commands that came meanwhile joined the database that this one started: it waits for them, lest it pull it from under them. */
-async function othersGone(config: Config, connection: Found['connection'], log: Logger): Promise<void> {
-  const db = openOn(connection, { ...config, pool_size: 1 });
+/** Undefined where the database is just being stopped. The connection is none of the pool, which closes those that are idle. */
+async function enter(connection: OurConnection): Promise<Found | undefined> {
+  const client = await connect(connection);
+  const held = await client
+    ?.query<{ entered: boolean }>('SELECT pg_try_advisory_lock_shared($1) AS entered', [presence])
+    .catch(() => undefined);
+  const stop = async (): Promise<void> => client?.end().catch(() => undefined);
+  if (held?.rows[0]?.entered) return { connection, stop };
+  await stop();
+  return undefined;
+}
+
+const patience_ms = 1_000;
+
+async function startForAll(config: Config, log: Logger): Promise<Found> {
+  const started = await startEmbedded(embeddedOptions(config, log));
+  const { connection } = started;
+  const stop = async (): Promise<void> => {
+    const client = await connect(connection);
+    const told = setTimeout(() => {
+      log.warn('Waiting for another command that works on this database');
+    }, patience_ms);
+    // One that does not answer any more is to be stopped all the same.
+    await client?.query('SELECT pg_advisory_lock($1)', [presence]).catch(() => undefined);
+    clearTimeout(told);
+    await started.stop();
+    await client?.end().catch(() => undefined);
+  };
+  return { connection, stop };
+}
+
+/** Undefined where nobody answers. */
+async function connect(connection: OurConnection): Promise<Client | undefined> {
+  const client = new Client({ ...connection, ssl: false, application_name: 'treeline' });
+  client.on('error', () => undefined);
   try {
-    for (let polls = 0; ; polls += 1) {
-      const [row] = await db.query<{ sessions: number }>(otherSessions);
-      if (!row?.sessions) return;
-      if (polls === 10) log.warn('Waiting for another command that works on this database');
-      await sleep(joinPoll_ms);
-    }
-  } finally {
-    await db.close();
+    await client.connect();
+    return client;
+  } catch {
+    return undefined;
   }
 }
 
@@ -145,7 +169,7 @@ async function keptKey(data_dir: string): Promise<Buffer> {
     // `wx` fails if it exists, so two that start at once keep one key.
     await writeFile(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   const key = Buffer.from((await readFile(file, 'utf8')).trim(), 'base64');
   if (key.length !== 32) throw new ConfigError(`${file} does not hold 32 bytes in base64`);

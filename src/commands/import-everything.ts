@@ -157,7 +157,7 @@ async function emptied(tx: Transaction, { tables, unordered }: Catalogue): Promi
 
 /** Nobody writes meanwhile, and a server that runs on the database waits. */
 async function lock(tx: Transaction, tables: readonly TableInfo[]): Promise<void> {
-  await tx.query({ text: `SET LOCAL lock_timeout = '10s'` });
+  await tx.query({ text: `SET LOCAL lock_timeout = '3s'` });
   try {
     await tx.query({
       text: `LOCK TABLE ${quoteNames(tables.map(({ name }) => name))} IN ACCESS EXCLUSIVE MODE`,

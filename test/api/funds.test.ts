@@ -172,26 +172,21 @@ describe('an amount', () => {
     const giver = await makeMember(server, server.root, { balance: 10 });
     const { i_customer } = await create(giver.as);
     const euros = await makeTariff(server, giver, 'EUR');
-    const client = new Client(server.connection);
-    await client.connect();
-    await client.query('BEGIN');
-    const values = [i_customer, euros];
-    await client.query(
-      `UPDATE customers SET i_tariff = $2, base_currency = 'EUR' WHERE i_customer = $1`,
-      values,
-    );
     const params = { i_customer, amount: 5, ...(method !== 'transferFunds' && { currency: 'USD' }) };
-    const answer = outcome(giver.as.call(method, params));
-    await until('the call to wait for the change', async () => {
-      const waiting = await runSql(
-        server,
-        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-      );
-      return waiting.length > 0;
-    });
-    await client.query('COMMIT');
-    await client.end();
-    expect(await answer).toBe(refusal);
+    const other = new Client(server.connection);
+    await other.connect();
+    try {
+      await other.query('BEGIN');
+      const change = `UPDATE customers SET i_tariff = $2, base_currency = 'EUR' WHERE i_customer = $1`;
+      await other.query(change, [i_customer, euros]);
+      const answer = outcome(giver.as.call(method, params));
+      const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      await until('the call to wait', async () => (await runSql(server, waiting)).length > 0);
+      await other.query('COMMIT');
+      expect(await answer).toBe(refusal);
+    } finally {
+      await other.end();
+    }
     expect(await balanceOf(i_customer)).toBe(0);
   });
 });

@@ -1,5 +1,6 @@
 /** Payments as they are read, taken back and handed on: lists, statements, transfers, reversals. */
-import { kept, outcome, provenBooks, tally, times } from '../setup/books';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { kept, outcome, provenBooks, said, tally, times } from '../setup/books';
 import { type Family, create, makeFamily, makeTariff, nobody, runSql, update } from '../setup/family';
 import { type Caller, type Members, type TestServer, startServer } from '../setup/server';
 
@@ -63,10 +64,8 @@ describe('getPaymentsList', () => {
   test('answers every kind of payment in the order in which it was booked', async () => {
     const { i_customer } = await create(server.root, { balance: 100 });
     await update(server.root, { i_customer }, { balance: 90 });
-    const { i_payment } = await funds('customerDebit', i_customer, 50.12, {
-      payment_notes: 'November',
-      payment_time: '09:57:29.000 GMT Wed Nov 18 2009',
-    });
+    const details = { payment_notes: 'November', payment_time: '09:57:29.000 GMT Wed Nov 18 2009' };
+    const { i_payment } = await funds('customerDebit', i_customer, 50.12, details);
     await add(i_customer, 20.12);
     await funds('customerCredit', i_customer, 22.12);
     await transfer(server.root, i_customer, 1);
@@ -81,18 +80,9 @@ describe('getPaymentsList', () => {
       ['transfer', 'credit', 1],
       ['reversal', 'credit', 50.12],
     ]);
-    expect(payments[2]).toEqual({
-      i_payment,
-      i_customer,
-      type: 'debit',
-      kind: 'debit',
-      amount: 50.12,
-      currency: 'USD',
-      payment_time: '09:57:29.000 GMT Wed Nov 18 2009',
-      payment_notes: 'November',
-      i_reversed: null,
-      reversed: true,
-    });
+    const debit = { type: 'debit', kind: 'debit', amount: 50.12, currency: 'USD' };
+    const rest = { i_reversed: null, reversed: true };
+    expect(payments[2]).toEqual({ i_payment, i_customer, ...debit, ...details, ...rest });
     for (const payment of payments)
       expect(await paymentOf(server.root, payment['i_payment'])).toEqual(payment);
   });
@@ -121,31 +111,23 @@ describe('getPaymentsList', () => {
       [{ start_date: '2021-01-01' }, []],
     ] as const)
       expect([rest, await amounts(i_customer, rest)]).toEqual([rest, expected]);
-    for (const wrong of [
-      { offset: -1 },
-      { limit: -1 },
-      { type: 'transfer' },
-      { start_date: '2020-02-30' },
-      { end_date: 'x' },
-    ]) {
-      const [name = ''] = Object.keys(wrong);
-      expect(await outcome(server.root.call('getPaymentsList', { i_customer, ...wrong }))).toMatch(
-        `400 Parameter ${name} `,
-      );
+    const wrong = { offset: -1, limit: -1, type: 'transfer', start_date: '2020-02-30', end_date: 'x' };
+    for (const [name, value] of Object.entries(wrong)) {
+      const fault = await said(server.root, 'getPaymentsList', { i_customer, [name]: value });
+      expect(fault).toMatch(`400 Parameter ${name} `);
     }
   });
 
   test('answers a list of several batches whole, each payment once', async () => {
     const { i_customer } = await create(server.root, { balance: 5 });
-    await bookMany(i_customer, 2_500);
+    await bookMany(i_customer, 2_000);
     const ids = (await list(i_customer)).map(({ i_payment }) => i_payment as number);
-    expect(ids.length).toBe(2_501);
+    expect(ids.length).toBe(2_001);
     expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
-    expect(await amounts(i_customer, { offset: 2_400, limit: 1_000 })).toHaveLength(101);
-    expect(await amounts(i_customer, { limit: 1_500 })).toHaveLength(1_500);
+    expect(await amounts(i_customer, { offset: 900, limit: 1_001 })).toHaveLength(1_001);
     const whole = await statement(i_customer);
-    expect(whole).toMatchObject({ opening: 0, closing: 30 });
-    expect(whole['entries']).toHaveLength(2_501);
+    expect(whole).toMatchObject({ opening: 0, closing: 25 });
+    expect(whole['entries']).toHaveLength(2_001);
     expectConsistent(whole);
   });
 
@@ -161,10 +143,8 @@ describe('getPaymentsList', () => {
     }
     expect(await list(client.i_customer, { type: 'credit', offset: 1 }, client.as)).toMatchObject([received]);
     expect(await paymentOf(client.as, i_payment)).toMatchObject(received);
-    expect(await statement(reseller.i_customer, {}, reseller.as)).toMatchObject({
-      closing: 7.5,
-      entries: [{}, { amount: -2.5 }],
-    });
+    const expected = { closing: 7.5, entries: [{}, { amount: -2.5 }] };
+    expect(await statement(reseller.i_customer, {}, reseller.as)).toMatchObject(expected);
   });
 });
 
@@ -172,15 +152,14 @@ describe('what is read', () => {
   test('is of oneself and of those below, and of nobody else', async () => {
     const { wholesaler, reseller, client, shop, sibling, stranger } = family;
     for (const { i_customer, i_payment } of [reseller, client, shop]) {
-      expect(await list(i_customer, {}, reseller.as)).toMatchObject([
-        { i_payment, kind: 'opening', amount: 10 },
-      ]);
-      expect(await paymentOf(reseller.as, i_payment)).toMatchObject({ i_customer, amount: 10 });
+      const payment = { i_payment, i_customer, kind: 'opening', amount: 10 };
+      expect(await list(i_customer, {}, reseller.as)).toMatchObject([payment]);
+      expect(await paymentOf(reseller.as, i_payment)).toMatchObject(payment);
       expect(await statement(i_customer, {}, reseller.as)).toMatchObject({ closing: 10 });
     }
     for (const { i_customer } of [wholesaler, sibling, stranger, nobody, { i_customer: 1 }])
       for (const method of ['getPaymentsList', 'getStatement'])
-        expect(await outcome(reseller.as.call(method, { i_customer }))).toBe('404 Customer not found');
+        expect(await said(reseller.as, method, { i_customer })).toBe('404 Customer not found');
     for (const { i_payment } of [wholesaler, sibling, stranger, nobody])
       expect(await outcome(paymentOf(reseller.as, i_payment))).toBe('404 Payment not found');
   });
@@ -194,10 +173,8 @@ describe('what is read', () => {
       expect(await paymentOf(by, gone.i_payment)).toMatchObject({ kind: 'opening', amount: 10 });
       expect(await paymentOf(by, closing?.['i_payment'])).toEqual(closing);
       expect(await list(i_customer, {}, by)).toMatchObject([{ kind: 'opening' }, { kind: 'closing' }]);
-      expect(await statement(i_customer, {}, by)).toMatchObject({
-        closing: 0,
-        entries: [{ balance: 10 }, { balance: 0 }],
-      });
+      const expected = { closing: 0, entries: [{ balance: 10 }, { balance: 0 }] };
+      expect(await statement(i_customer, {}, by)).toMatchObject(expected);
     }
     for (const { as } of [sibling, client]) {
       expect(await outcome(list(i_customer, {}, as))).toBe('404 Customer not found');
@@ -216,12 +193,11 @@ describe('getStatement', () => {
       ['customerAddFunds', 20.12],
       ['customerCredit', 0.000001],
     ] as const) {
-      const [row] = await runSql<{ moment: string }>(
-        server,
-        `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS') AS moment`,
-      );
-      moments.push(row?.moment ?? '');
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      // Times are given to the millisecond: one of it lies between this moment and the payments around it.
+      await sleep(2);
+      const [row] = await runSql<{ now: Date }>(server, 'SELECT clock_timestamp() AS now');
+      moments.push(row?.now.toISOString() ?? '');
+      await sleep(2);
       await funds(method, i_customer, amount, { payment_time: '2009-11-18', payment_notes: method });
     }
     const [first = '', second = '', third = ''] = moments;
@@ -244,17 +220,11 @@ describe('getStatement', () => {
       [{ start_date: '2999-01-01' }, 70.000001, 0, 70.000001],
     ] as const) {
       const period = await statement(i_customer, rest);
-      expect([rest, period['opening'], period['entries'].length, period['closing']]).toEqual([
-        rest,
-        opening,
-        count,
-        closing,
-      ]);
+      expect([rest, period]).toMatchObject([rest, { opening, closing, entries: { length: count } }]);
       expectConsistent(period);
     }
-    expect(await outcome(statement(i_customer, { start_date: '2009-02-30' }))).toMatch(
-      /^400 Parameter start_date /,
-    );
+    const wrong = { start_date: '2009-02-30' };
+    expect(await outcome(statement(i_customer, wrong))).toMatch(/^400 Parameter start_date /);
   });
 
   test('of an account that nothing was booked on is empty', async () => {
@@ -265,15 +235,15 @@ describe('getStatement', () => {
   test('is consistent while payments come in', async () => {
     const { i_customer } = await create(server.root, { balance: 1 });
     const statements: Promise<Members>[] = [];
-    const payments = times(120, (index) => {
+    const payments = times(60, (index) => {
       statements.push(statement(i_customer));
       return add(i_customer, (index + 1) / 1_000_000);
     });
-    expect(await tally(payments)).toEqual({ OK: 120 });
+    expect(await tally(payments)).toEqual({ OK: 60 });
     const seen = await Promise.all(statements);
     seen.forEach(expectConsistent);
     expect(new Set(seen.map(({ closing }) => closing as number)).size).toBeGreaterThan(5);
-    expect(await statement(i_customer)).toMatchObject({ closing: 1.00726 });
+    expect(await statement(i_customer)).toMatchObject({ closing: 1.00183 });
   });
 });
 

@@ -50,7 +50,7 @@ export interface Place {
   run(words: readonly string[], options?: CommandOptions): Promise<Said>;
   /** What a command that must succeed prints with --json. */
   json(...words: string[]): Promise<any>;
-  query(text: string, values?: unknown[]): Promise<any[]>;
+  query(text: string, values?: unknown[]): Promise<Record<string, any>[]>;
   close(): Promise<void>;
 }
 
@@ -67,17 +67,19 @@ export async function placeOn(connection: Connection, secret_key: Buffer): Promi
   const client = new Client(connection);
   client.on('error', () => undefined);
   await client.connect();
-  const run: Place['run'] = (words, options = {}) => runWords(words, { ...options, env: { ...env, ...options.env } });
+  const run: Place['run'] = (words, options = {}) =>
+    runWords(words, { ...options, env: { ...env, ...options.env } });
   return {
     env,
     connection,
     run,
     json: async (...words) => {
       const said = await run([...words, '--json']);
-      if (said.code !== 0) throw new Error(`treeline ${words.join(' ')} ended with ${said.code}: ${said.err}`);
-      return JSON.parse(said.out);
+      if (said.code !== 0)
+        throw new Error(`treeline ${words.join(' ')} ended with ${said.code}: ${said.err}`);
+      return JSON.parse(said.out) as unknown;
     },
-    query: async (text, values) => (await client.query(text, values)).rows,
+    query: async (text, values) => (await client.query<Record<string, unknown>>(text, values)).rows,
     close: () => client.end(),
   };
 }

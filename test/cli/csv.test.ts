@@ -21,22 +21,93 @@ async function read(text: string | Buffer, size = 65_536): Promise<[number, stri
 
 describe('a file is read', () => {
   const cases: [string, string, [number, string][]][] = [
-    ['with commas and LF', 'a,b\n1,2\n', [[1, 'a|b'], [2, '1|2']]],
-    ['with semicolons, CR LF and a byte-order mark', '\ufeffa;b\r\n1,5;2\r\n', [[1, 'a|b'], [2, '1,5|2']]],
-    ['with tabs, CR, and no end of the last line', 'a\tb\r1\t2', [[1, 'a|b'], [2, '1|2']]],
-    ['with one column', 'a\nx\n', [[1, 'a'], [2, 'x']]],
-    ['with quotes, and lines inside of them', 'a,b\r\n"1\r\n""x"",",2\r\n3,4', [[1, 'a|b'], [2, '1\r\n"x",|2'], [4, '3|4']]],
-    ['with empty lines, and lines of empty cells', 'a,b\n\n,\n1,\n\n2,', [[1, 'a|b'], [4, '1|'], [6, '2|']]],
-    ['with a bare quote inside of a cell', 'a\n5" pipe\n', [[1, 'a'], [2, '5" pipe']]],
-    ['with a quote gone wrong, which costs one line', 'a,b\n"x"y,1\n2,3\n', [[1, 'a|b'], [2, 'A quote stands in the wrong place'], [3, '2|3']]],
-    ['with a quote that nobody closes, which costs one line', 'a,b\n"x,1\n2,3\n4,5', [[1, 'a|b'], [2, 'A quote is not closed'], [3, '2|3'], [4, '4|5']]],
+    [
+      'with commas and LF',
+      'a,b\n1,2\n',
+      [
+        [1, 'a|b'],
+        [2, '1|2'],
+      ],
+    ],
+    [
+      'with semicolons, CR LF and a byte-order mark',
+      '\ufeffa;b\r\n1,5;2\r\n',
+      [
+        [1, 'a|b'],
+        [2, '1,5|2'],
+      ],
+    ],
+    [
+      'with tabs, CR, and no end of the last line',
+      'a\tb\r1\t2',
+      [
+        [1, 'a|b'],
+        [2, '1|2'],
+      ],
+    ],
+    [
+      'with one column',
+      'a\nx\n',
+      [
+        [1, 'a'],
+        [2, 'x'],
+      ],
+    ],
+    [
+      'with quotes, and lines inside of them',
+      'a,b\r\n"1\r\n""x"",",2\r\n3,4',
+      [
+        [1, 'a|b'],
+        [2, '1\r\n"x",|2'],
+        [4, '3|4'],
+      ],
+    ],
+    [
+      'with empty lines, and lines of empty cells',
+      'a,b\n\n,\n1,\n\n2,',
+      [
+        [1, 'a|b'],
+        [4, '1|'],
+        [6, '2|'],
+      ],
+    ],
+    [
+      'with a bare quote inside of a cell',
+      'a\n5" pipe\n',
+      [
+        [1, 'a'],
+        [2, '5" pipe'],
+      ],
+    ],
+    [
+      'with a quote gone wrong, which costs one line',
+      'a,b\n"x"y,1\n2,3\n',
+      [
+        [1, 'a|b'],
+        [2, 'A quote stands in the wrong place'],
+        [3, '2|3'],
+      ],
+    ],
+    [
+      'with a quote that nobody closes, which costs one line',
+      'a,b\n"x,1\n2,3\n4,5',
+      [
+        [1, 'a|b'],
+        [2, 'A quote is not closed'],
+        [3, '2|3'],
+        [4, '4|5'],
+      ],
+    ],
   ];
   test.each(cases)('%s', async (_what, text, records) => {
     for (const size of [1, 2, 3, 5, 65_536]) expect([size, await read(text, size)]).toEqual([size, records]);
   });
 
   test('in UTF-16, where a byte-order mark says so', async () => {
-    expect(await read(Buffer.from('\ufeffa;b\r\né;2\r\n', 'utf16le'), 3)).toEqual([[1, 'a|b'], [2, 'é|2']]);
+    expect(await read(Buffer.from('\ufeffa;b\r\né;2\r\n', 'utf16le'), 3)).toEqual([
+      [1, 'a|b'],
+      [2, 'é|2'],
+    ]);
   });
 
   test('after a quote that nobody closes in a large file', async () => {
@@ -49,7 +120,26 @@ describe('a file is read', () => {
 });
 
 test('what is written is read as it was, and no cell is a formula', async () => {
-  const cell = fc.string({ unit: fc.constantFrom('=', '+', '-', '@', '\t', '\r', '\n', "'", '\\', 'N', '"', ',', ';', ' ', 'ä', '宽') });
+  const cell = fc.string({
+    unit: fc.constantFrom(
+      '=',
+      '+',
+      '-',
+      '@',
+      '\t',
+      '\r',
+      '\n',
+      "'",
+      '\\',
+      'N',
+      '"',
+      ',',
+      ';',
+      ' ',
+      'ä',
+      '宽',
+    ),
+  });
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 5 }), async (rows) => {
       const text = ['x,y\r\n', ...rows.map((row) => csvLine(['-', ...row.map(guard)].slice(1)))].join('');
@@ -112,7 +202,10 @@ describe('customers', () => {
     ]);
     expect(said.err).toMatch(/^3 of 9 customers imported in .*\ntreeline: 6 of 9 rows were refused\n$/);
     const { i_customer } = await place.json('customers', 'show', 'Fjord');
-    expect(await place.json('customers', 'show', 'shop')).toMatchObject({ i_wholesaler: i_customer, i_tariff: null });
+    expect(await place.json('customers', 'show', 'shop')).toMatchObject({
+      i_wholesaler: i_customer,
+      i_tariff: null,
+    });
     expect(await place.json('customers', 'show', 'with password')).toMatchObject({ description: '=1+1' });
   });
 
@@ -153,7 +246,17 @@ describe('customers', () => {
   });
 
   test('--set stands for a column, --as for the wholesaler, - for stdin, --delimiter for what would be found', async () => {
-    const words = ['customers', 'import', '-', '--set', 'i_tariff=1', '--set', 'city=Oslo', '--delimiter', '|'];
+    const words = [
+      'customers',
+      'import',
+      '-',
+      '--set',
+      'i_tariff=1',
+      '--set',
+      'city=Oslo',
+      '--delimiter',
+      '|',
+    ];
     const stdin = 'name|city\nfrom stdin|\nfrom Bergen|Bergen\n';
     expect(await place.run(words, { stdin })).toMatchObject({ code: 0 });
     expect(await place.json('customers', 'show', 'from stdin')).toMatchObject({ city: 'Oslo' });
@@ -172,7 +275,9 @@ describe('customers', () => {
     const rows = Array.from({ length: 90 }, (_, index) =>
       index % 3 === 0 ? `top ${index},1,,1,1` : `low ${index},\\N,top ${index - (index % 3)},0,0`,
     );
-    const said = await importing(`name,i_tariff,i_wholesaler,customers_mgmt,use_own_tariff\n${rows.join('\n')}\n`);
+    const said = await importing(
+      `name,i_tariff,i_wholesaler,customers_mgmt,use_own_tariff\n${rows.join('\n')}\n`,
+    );
     expect(said).toMatchObject({ code: 0, out: '' });
     const [found] = await place.query(
       `SELECT count(*)::int AS low FROM customers c JOIN customers w ON w.i_customer = c.i_wholesaler
@@ -182,7 +287,19 @@ describe('customers', () => {
   });
 
   test('an export is read by an import, and every customer is as it was', async () => {
-    await place.run(['customers', 'update', 'shop', '--set', "description=@'x", '--set', 'company_name=\\N', '--nil', 'i_lang', '--balance', '-2.5']);
+    await place.run([
+      'customers',
+      'update',
+      'shop',
+      '--set',
+      "description=@'x",
+      '--set',
+      'company_name=\\N',
+      '--nil',
+      'i_lang',
+      '--balance',
+      '-2.5',
+    ]);
     await place.run(['customers', 'update', 'shop', '--i-commission-agent', 'Fjord']);
     await place.run(['customers', 'block', 'with password']);
     const exported = await place.run(['customers', 'export']);
@@ -198,7 +315,11 @@ describe('customers', () => {
     expect(imported.err).toMatch(/^Not taken over: i_customer, base_currency, blocked\n/);
     const again = await other.run(['customers', 'export']);
     // Ids may be others there, and with them the order of rows.
-    const comparable = (text: string) => text.replace(/^\d+,([^,]*,USD),(true|false)/gm, '$1').split('\r\n').sort();
+    const comparable = (text: string) =>
+      text
+        .replace(/^\d+,([^,]*,USD),(true|false)/gm, '$1')
+        .split('\r\n')
+        .sort();
     expect(comparable(again.out)).toEqual(comparable(exported.out));
     await other.close();
 

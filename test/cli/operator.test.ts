@@ -9,7 +9,14 @@ import { personalAttributes } from '../../src/customers/fields';
 import { checkCertificate } from '../../src/commands/doctor';
 import { operatorMethods } from '../../src/commands/operator-methods';
 import { readConfig } from '../../src/config';
-import { type Caller, type TestServer, makeMember, newCustomer, startServer, uniqueName } from '../setup/server';
+import {
+  type Caller,
+  type TestServer,
+  makeMember,
+  newCustomer,
+  startServer,
+  uniqueName,
+} from '../setup/server';
 import { type Place, placeOn, runWords } from './command';
 
 const secret_key = Buffer.alloc(32, 7);
@@ -43,18 +50,32 @@ test('none of an operator’s methods is on the wire', async () => {
 describe('set-web-password', () => {
   test('sets the password of any login, root’s too, and unlocks it', async () => {
     const login = (password: string) => server.root.call('authCustomer', { username: 'root', password });
-    for (let tries = 0; tries < 10; tries += 1) await server.root.fault('authCustomer', { username: 'root', password: 'wrong' });
-    expect(await server.root.fault('authCustomer', { username: 'root', password: 'wrong' })).toMatchObject({ faultCode: 429 });
+    for (let tries = 0; tries < 10; tries += 1)
+      await server.root.fault('authCustomer', { username: 'root', password: 'wrong' });
+    expect(await server.root.fault('authCustomer', { username: 'root', password: 'wrong' })).toMatchObject({
+      faultCode: 429,
+    });
     const said = await place.run(['set-web-password', 'ROOT', '--stdin'], { stdin: 'new-web-password\n' });
     expect(said).toEqual({ code: 0, out: 'The web password is set\n', err: '' });
     expect(await login('new-web-password')).toMatchObject({ i_customer: 1 });
-    const [record] = await place.query(`SELECT caller, action, changes FROM audit_records WHERE method = 'setWebPassword'`);
-    expect(record).toEqual({ caller: 'operator', action: 'U', changes: { web_password: ['changed', 'changed'] } });
+    const [record] = await place.query(
+      `SELECT caller, action, changes FROM audit_records WHERE method = 'setWebPassword'`,
+    );
+    expect(record).toEqual({
+      caller: 'operator',
+      action: 'U',
+      changes: { web_password: ['changed', 'changed'] },
+    });
   });
 
   test('is refused where the policy is not satisfied, and for logins that are none', async () => {
-    const member = await makeMember(server, server.root, { i_password_policy: 2, web_password: 'Correct-horse-1' });
-    const weak = await place.run(['set-web-password', member.name, '--stdin'], { stdin: 'only-lower-case\n' });
+    const member = await makeMember(server, server.root, {
+      i_password_policy: 2,
+      web_password: 'Correct-horse-1',
+    });
+    const weak = await place.run(['set-web-password', member.name, '--stdin'], {
+      stdin: 'only-lower-case\n',
+    });
     expect(weak).toMatchObject({ code: 1, err: expect.stringContaining('(password policy)') });
     const nobody = await place.run(['set-web-password', 'nobody', '--stdin'], { stdin: 'long-enough-1\n' });
     expect(nobody).toEqual({ code: 1, out: '', err: 'treeline: Login not found\n' });
@@ -86,27 +107,44 @@ describe('set-api-password', () => {
       [member.i_customer],
     );
     expect(row).toEqual({ rows: 2, minutes: 30 });
-    await place.query(`UPDATE api_credentials SET expires_at = now() - interval '1 second' WHERE i_customer = $1 AND expires_at IS NOT NULL`, [member.i_customer]);
+    await place.query(
+      `UPDATE api_credentials SET expires_at = now() - interval '1 second' WHERE i_customer = $1 AND expires_at IS NOT NULL`,
+      [member.i_customer],
+    );
     expect(await answers(member.as)).toBe(false);
     await set(member.name, 'third-password', '--keep-old', '1');
     expect(await answers(server.as(member.name, 'second-password'))).toBe(true);
-    const rows = await place.query('SELECT 1 FROM api_credentials WHERE i_customer = $1', [member.i_customer]);
+    const rows = await place.query('SELECT 1 FROM api_credentials WHERE i_customer = $1', [
+      member.i_customer,
+    ]);
     expect(rows).toHaveLength(2);
   });
 
   test('says that its use is not allowed, where it is not', async () => {
     const { i_customer } = await server.root.call('createCustomer', newCustomer({ name: 'without access' }));
     const said = await set('without access', 'api-password-9');
-    expect(said).toMatchObject({ code: 0, err: expect.stringContaining(`update ${String(i_customer)} --api-access 1`) });
+    expect(said).toMatchObject({
+      code: 0,
+      err: expect.stringContaining(`update ${String(i_customer)} --api-access 1`),
+    });
   });
 
   test('is for the login of a customer itself, and takes what Digest can carry', async () => {
     const member = await makeMember(server);
     const web_login = uniqueName('user');
     await member.as.call('createWebUser', { web_login, web_password: 'correct-horse-1' });
-    expect(await set(web_login, 'api-password-9')).toMatchObject({ code: 1, err: expect.stringContaining('Only the login of a customer itself') });
-    expect(await set(member.name, 'pässword-1')).toMatchObject({ code: 1, err: 'treeline: Parameter api_password must be printable ASCII\n' });
-    expect(await set(member.name, 'api-password-9', '--keep-old', 'long')).toMatchObject({ code: 1, err: expect.stringContaining('keep_old_hours') });
+    expect(await set(web_login, 'api-password-9')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('Only the login of a customer itself'),
+    });
+    expect(await set(member.name, 'pässword-1')).toMatchObject({
+      code: 1,
+      err: 'treeline: Parameter api_password must be printable ASCII\n',
+    });
+    expect(await set(member.name, 'api-password-9', '--keep-old', 'long')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('keep_old_hours'),
+    });
     expect(await answers(member.as)).toBe(true);
   });
 });
@@ -126,7 +164,12 @@ describe('erase', () => {
   test('makes a deleted customer unknown, also in the records; its books stay', async () => {
     const member = await makeMember(server, server.root, { ...personal, balance: 10 });
     const { i_customer } = member;
-    await member.as.call('createWebUser', { web_login: 'per.user', web_password: 'correct-horse-1', name: 'Per User', email: 'user@sonal.example' });
+    await member.as.call('createWebUser', {
+      web_login: 'per.user',
+      web_password: 'correct-horse-1',
+      name: 'Per User',
+      email: 'user@sonal.example',
+    });
     await server.root.call('updateCustomer', { i_customer, first_name: 'personal again', credit_limit: 5 });
     await member.as.fault('authCustomer', { username: 'per.sonal', password: 'wrong-password' });
 
@@ -136,7 +179,11 @@ describe('erase', () => {
     });
     await server.root.call('deleteCustomer', { i_customer });
     expect(await place.run(['erase', String(i_customer)])).toMatchObject({ code: 2 });
-    expect(await place.run(['erase', 'per sonal', '--yes'])).toEqual({ code: 0, out: `Erased: i_customer ${i_customer}\n`, err: '' });
+    expect(await place.run(['erase', 'per sonal', '--yes'])).toEqual({
+      code: 0,
+      out: `Erased: i_customer ${i_customer}\n`,
+      err: '',
+    });
 
     const everything = JSON.stringify([
       await place.query('SELECT * FROM customers WHERE i_customer = $1', [i_customer]),
@@ -161,22 +208,33 @@ describe('erase', () => {
       const { i_customer } = await server.root.call('createCustomer', newCustomer({ name: 'twice' }));
       await server.root.call('deleteCustomer', { i_customer });
     }
-    expect(await place.run(['erase', 'twice', '--yes'])).toMatchObject({ code: 1, err: expect.stringMatching(/by its id: \d+, \d+\n$/) });
+    expect(await place.run(['erase', 'twice', '--yes'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/by its id: \d+, \d+\n$/),
+    });
     expect(await place.run(['erase', 'never there', '--yes'])).toMatchObject({ code: 1 });
-    expect(await place.run(['erase', '1', '--yes'])).toMatchObject({ code: 1, err: expect.stringContaining('is not deleted') });
+    expect(await place.run(['erase', '1', '--yes'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('is not deleted'),
+    });
   });
 });
 
 describe('verify-books', () => {
   test('is content with books that are right', async () => {
     await makeMember(server, server.root, { balance: 10 });
-    expect(await place.run(['verify-books'])).toMatchObject({ code: 0, out: expect.stringMatching(/^The books are right: \d+ /) });
+    expect(await place.run(['verify-books'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^The books are right: \d+ /),
+    });
     expect(await place.json('verify-books')).toEqual([]);
   });
 
   test('names the accounts that are wrong, and ends with 1', async () => {
     const member = await makeMember(server, server.root, { balance: 10 });
-    await place.query('UPDATE customers SET balance = balance + 0.000001 WHERE i_customer = $1', [member.i_customer]);
+    await place.query('UPDATE customers SET balance = balance + 0.000001 WHERE i_customer = $1', [
+      member.i_customer,
+    ]);
     const said = await place.run(['verify-books']);
     expect(said).toEqual({
       code: 1,
@@ -184,9 +242,17 @@ describe('verify-books', () => {
       err: 'treeline: The books are wrong in 1 places\n',
     });
     const json = await place.run(['verify-books', '--json']);
-    expect({ code: json.code, found: JSON.parse(json.out) }).toMatchObject({ code: 1, found: [{ i_customer: member.i_customer }] });
-    expect(await place.run(['doctor'])).toMatchObject({ code: 1, out: expect.stringMatching(/^✗ books: .*USD/m) });
-    await place.query('UPDATE customers SET balance = balance - 0.000001 WHERE i_customer = $1', [member.i_customer]);
+    expect({ code: json.code, found: JSON.parse(json.out) }).toMatchObject({
+      code: 1,
+      found: [{ i_customer: member.i_customer }],
+    });
+    expect(await place.run(['doctor'])).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^✗ books: .*USD/m),
+    });
+    await place.query('UPDATE customers SET balance = balance - 0.000001 WHERE i_customer = $1', [
+      member.i_customer,
+    ]);
   });
 
   test('finds entries that do not sum to zero, and payments entered with another amount', async () => {
@@ -197,9 +263,15 @@ describe('verify-books', () => {
     const said = await place.run(['verify-books']);
     expect(said.code).toBe(1);
     expect(said.out.split('\n')).toEqual([
-      expect.stringMatching(new RegExp(`^Account ${i_customer} .*the balance is 10 USD, and its entries sum to 11$`)),
-      expect.stringMatching(new RegExp(`^Payment \\d+ of account ${i_customer}: its entries sum to 1 and not to zero$`)),
-      expect.stringMatching(new RegExp(`^Payment \\d+ of account ${i_customer}: it is of 10 USD, and was entered with 11$`)),
+      expect.stringMatching(
+        new RegExp(`^Account ${i_customer} .*the balance is 10 USD, and its entries sum to 11$`),
+      ),
+      expect.stringMatching(
+        new RegExp(`^Payment \\d+ of account ${i_customer}: its entries sum to 1 and not to zero$`),
+      ),
+      expect.stringMatching(
+        new RegExp(`^Payment \\d+ of account ${i_customer}: it is of 10 USD, and was entered with 11$`),
+      ),
       'All entries in USD sum to 1 and not to zero',
       '',
     ]);
@@ -224,10 +296,23 @@ describe('doctor', () => {
     expect(said.code).toBe(0);
     const lines = said.out.trimEnd().split('\n');
     expect(lines.map((line) => /^[✓!] ([a-z ]+):/.exec(line)?.[1])).toEqual([
-      ...['settings', 'disk', 'certificate', 'database', 'clocks', 'schema', 'secret key', 'trusted hosts', 'books'],
+      ...[
+        'settings',
+        'disk',
+        'certificate',
+        'database',
+        'clocks',
+        'schema',
+        'secret key',
+        'trusted hosts',
+        'books',
+      ],
     ]);
     const found = JSON.parse((await place.run(['doctor', '--json'], { env })).out);
-    expect(stateOf(found, 'database')).toMatchObject({ state: 'ok', text: expect.stringContaining('version') });
+    expect(stateOf(found, 'database')).toMatchObject({
+      state: 'ok',
+      text: expect.stringContaining('version'),
+    });
     expect(JSON.stringify(found)).not.toContain(secret_key.toString('base64'));
   });
 
@@ -238,13 +323,19 @@ describe('doctor', () => {
 
   test('finds settings that cannot be read, and looks no further', async () => {
     const { code, found } = await doctor({ TREELINE_POOL_SIZE: 'many' });
-    expect({ code, found }).toMatchObject({ code: 1, found: [{ check: 'settings', state: 'error', text: expect.stringContaining('TREELINE_POOL_SIZE') }] });
+    expect({ code, found }).toMatchObject({
+      code: 1,
+      found: [{ check: 'settings', state: 'error', text: expect.stringContaining('TREELINE_POOL_SIZE') }],
+    });
   });
 
   test('finds a database that does not answer, and one that is not there yet', async () => {
     const away = await doctor({ DATABASE_URL: 'postgresql://x:hidden@127.0.0.1:1/x' });
     expect(away.code).toBe(1);
-    expect(stateOf(away.found, 'database')).toMatchObject({ state: 'error', text: expect.stringContaining('127.0.0.1:1') });
+    expect(stateOf(away.found, 'database')).toMatchObject({
+      state: 'error',
+      text: expect.stringContaining('127.0.0.1:1'),
+    });
     expect(JSON.stringify(away.found)).not.toContain('hidden');
     const none = await runWords(['doctor'], { env });
     expect(none).toMatchObject({ code: 0, out: expect.stringMatching(/^! database: there is none yet/m) });
@@ -261,7 +352,10 @@ describe('doctor', () => {
   test('finds trusted hosts that are too wide, in the settings and in the table', async () => {
     const everybody = await doctor({ TRUSTED_HOSTS: '0.0.0.0/0' });
     expect(everybody.code).toBe(1);
-    expect(stateOf(everybody.found, 'trusted hosts')).toMatchObject({ state: 'error', text: expect.stringContaining('0.0.0.0/0') });
+    expect(stateOf(everybody.found, 'trusted hosts')).toMatchObject({
+      state: 'error',
+      text: expect.stringContaining('0.0.0.0/0'),
+    });
     const wide = await doctor({ TRUSTED_HOSTS: '10.0.0.0/7' });
     expect(wide.code).toBe(0);
     expect(stateOf(wide.found, 'trusted hosts')).toMatchObject({ state: 'warning' });
@@ -271,15 +365,24 @@ describe('doctor', () => {
   });
 
   test('tells of a schema that is behind or ahead', async () => {
-    const [{ name }] = await place.query('SELECT max(name) AS name FROM knex_migrations');
+    const [newest] = await place.query('SELECT max(name) AS name FROM knex_migrations');
+    const name = String(newest?.['name']);
     await place.query(`UPDATE knex_migrations SET name = '999_of_tomorrow' WHERE name = $1`, [name]);
     const { code, found } = await doctor({});
     expect(code).toBe(1);
-    expect(stateOf(found, 'schema')).toMatchObject({ state: 'error', text: expect.stringContaining('999_of_tomorrow') });
-    expect(await place.run(['customers', 'list'])).toMatchObject({ code: 1, err: expect.stringContaining('newer version') });
+    expect(stateOf(found, 'schema')).toMatchObject({
+      state: 'error',
+      text: expect.stringContaining('999_of_tomorrow'),
+    });
+    expect(await place.run(['customers', 'list'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('newer version'),
+    });
     await place.query(`DELETE FROM knex_migrations WHERE name = '999_of_tomorrow'`);
     expect(stateOf((await doctor({})).found, 'schema')).toMatchObject({ state: 'warning' });
-    await place.query('INSERT INTO knex_migrations (name, batch, migration_time) VALUES ($1, 1, now())', [name]);
+    await place.query('INSERT INTO knex_migrations (name, batch, migration_time) VALUES ($1, 1, now())', [
+      name,
+    ]);
     expect((await doctor({})).code).toBe(0);
   });
 

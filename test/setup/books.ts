@@ -1,6 +1,6 @@
 /** Proof that the books are right, for any test that moved money, and the words in which such tests speak. */
 import { runSql } from './family';
-import type { FaultAnswer, Members, TestServer } from './server';
+import type { Caller, FaultAnswer, Members, TestServer } from './server';
 
 const proofs: Readonly<Record<string, string>> = {
   'entries sum to zero in every currency':
@@ -59,6 +59,10 @@ export async function outcome(answer: Promise<Members>): Promise<string> {
     return `${faultCode} ${faultString}`;
   }
 }
+
+/** The same of a call that is made here. */
+export const said = (by: Caller, method: string, params: Members): Promise<string> =>
+  outcome(by.call(method, params));
 
 /** How many of the calls came to what, whatever amount was still available. */
 export async function tally(answers: readonly Promise<Members>[]): Promise<Record<string, number>> {

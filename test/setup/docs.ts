@@ -3,7 +3,7 @@
  * the schema in `migrations/schema.txt`. `npm run docs` writes them; without `--write` it only tells which are
  * stale. `test/contract.test.ts` fails when they are.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -135,6 +135,8 @@ export async function renewed(readme: string): Promise<string> {
 /** The dump of a database that was migrated just now, on a PostgreSQL that lives as long as this takes. */
 async function currentSchema(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'treeline-docs-'));
+  // PostgreSQL does not run as root; whoever it runs as must reach the folder.
+  chmodSync(folder, 0o755);
   const embedded = await startEmbedded({ data_dir: folder, settings: { fsync: 'off' } });
   const db = openDatabase({
     connection: embedded.connection,

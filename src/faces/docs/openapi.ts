@@ -6,8 +6,8 @@ import { type FaultName, faultKinds } from '../../faults';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The document. `version` is the package's. */
-export function openApiOf(methods: readonly Method[], version: string): Json {
+/** The document. `version` is the package's; `phpForm`: whether the old form in a query is served. */
+export function openApiOf(methods: readonly Method[], version: string, phpForm: boolean): Json {
   return {
     openapi: '3.1.0',
     info: {
@@ -37,6 +37,7 @@ export function openApiOf(methods: readonly Method[], version: string): Json {
     paths: {
       ...Object.fromEntries(methods.map((method) => [`/json/${method.name}`, { post: operationOf(method) }])),
       ...otherPaths,
+      ...(phpForm && { '/api.php': phpPath }),
     },
   };
 }
@@ -135,18 +136,49 @@ function typeOf(schema: TSchema): Json {
 
 const plainAnswer = (description: string): Json => ({ responses: { 200: { description } }, security: [] });
 
-const otherPaths: Json = {
-  '/xmlapi/xmlapi': {
-    post: {
-      operationId: 'xmlrpc',
-      summary: 'XML-RPC: the same methods, one struct in, one struct out; faults have HTTP status 200.',
-      requestBody: { required: true, content: { 'text/xml': { schema: { type: 'string' } } } },
-      responses: {
-        200: { description: 'A result or a fault.', content: { 'text/xml': { schema: { type: 'string' } } } },
-        401: { description: 'Authentication is required.' },
-      },
+const xml: Json = { 'text/xml': { schema: { type: 'string' } } };
+const xmlRpcPath = (operationId: string): Json => ({
+  post: {
+    operationId,
+    summary: 'XML-RPC: the same methods, one struct in, one struct out; faults have HTTP status 200.',
+    requestBody: { required: true, content: xml },
+    responses: {
+      200: { description: 'A result or a fault.', content: xml },
+      401: { description: 'Authentication is required.' },
     },
   },
+});
+
+const queryParameter = (name: string, required: boolean, description: string): Json => ({
+  name,
+  in: 'query',
+  required,
+  description,
+  schema: { type: 'string' },
+});
+
+const phpPath: Json = {
+  get: {
+    operationId: 'apiPhp',
+    summary: 'The old form: the same methods, answers and faults as under /json, all in the query.',
+    parameters: [
+      queryParameter('username', true, 'Web login.'),
+      queryParameter('apipassword', true, 'API password.'),
+      queryParameter('action', true, 'The method.'),
+      queryParameter('JSONString', false, 'Its parameters, one object.'),
+    ],
+    security: [],
+    responses: {
+      200: { description: 'Done.', content: json({}) },
+      401: { description: 'Authentication is required.' },
+      default: { description: 'A fault.', content: json({ $ref: '#/components/schemas/Fault' }) },
+    },
+  },
+};
+
+const otherPaths: Json = {
+  '/xmlapi/xmlapi': xmlRpcPath('xmlrpc'),
+  '/RPC2': xmlRpcPath('xmlrpcAtRpc2'),
   '/health/live': {
     get: { operationId: 'live', summary: 'Whether the process runs.', ...plainAnswer('It does.') },
   },

@@ -7,7 +7,8 @@ import { pageOf } from './page';
 
 export function docsRoutes(app: FastifyInstance, core: Core): void {
   const methods = [...core.registry.values()].map(({ method }) => method);
-  const document = JSON.stringify(openApiOf(methods, packageJson.version));
+  const phpForm = core.config.api_php === 'on';
+  const document = JSON.stringify(openApiOf(methods, packageJson.version, phpForm));
   const page = pageOf(methods);
   app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document));
   app.get('/docs', (_request, reply) =>

@@ -56,7 +56,7 @@ function phpForm(app: FastifyInstance, core: Core, authenticate: Authenticate): 
 
 /** Login and password of the query, as Basic would carry them. */
 function passwordOf(url: string | undefined): { login: string; password: string } | undefined {
-  const query = new URLSearchParams((url ?? '').split('?')[1]);
+  const query = new URLSearchParams((url ?? '').replace(/^[^?]*/, ''));
   const [login, password] = [query.get('username'), query.get('apipassword')];
   return login !== null && password !== null ? { login, password } : undefined;
 }
