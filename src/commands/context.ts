@@ -97,6 +97,8 @@ export function commandConfig({ env }: Terminal): Config {
   const config = readConfig(env);
   return {
     ...config,
+    // What somebody mistyped here must not be silence, whatever old callers of the wire are granted.
+    unknown_parameters: 'refuse',
     call_timeout_ms: statementTimeout_ms,
     pool_size: Math.min(config.pool_size, connectionsAtMost),
   };

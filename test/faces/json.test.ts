@@ -252,7 +252,7 @@ describe('a body that is no call', () => {
   });
 
   test.each<[string, unknown]>([
-    ['an array', []],
+    ['an array', [1]],
     ['an array of members', [{ limit: 1 }]],
     ['a text', '"limit"'],
     ['null', 'null'],
@@ -358,7 +358,7 @@ describe('GET /api.php', () => {
     expect(await call({ action: 'noSuchMethod' })).toBe('404 -32601 There is no method noSuchMethod');
     const place = '400 -32700 The body is not JSON: at position 9';
     expect(await call({ action, JSONString: '{"limit":hunter2' })).toBe(place);
-    expect(await call({ action, JSONString: '[]' })).toMatch(/^400 -32600 /);
+    expect(await call({ action, JSONString: '[1]' })).toMatch(/^400 -32600 /);
     expect(await call({ action: 'createCustomer' })).toBe('400 400 Parameter i_tariff is required');
     for (const words of [
       {},

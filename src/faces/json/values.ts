@@ -14,6 +14,8 @@ export function readMembers(body: Uint8Array, limits: { nesting: number; members
   } catch {
     throw new Fault('not_well_formed', `The body is not JSON: ${describePlace(text)}`);
   }
+  // PHP cannot tell an empty object from an empty array, and writes the latter.
+  if (Array.isArray(json) && json.length === 0) return new Map();
   const value = valueOf(json, limits, limits.nesting);
   if (!(value instanceof Map))
     throw new Fault('not_a_call', 'The body must be one object: the members of the call');
