@@ -8,5 +8,7 @@ module.exports = {
   transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
   globalSetup: '<rootDir>/test/setup/global-setup.ts',
   globalTeardown: '<rootDir>/test/setup/global-teardown.ts',
+  // Most of a test's time is waiting: for PostgreSQL, for argon2, for processes.
+  maxWorkers: '100%',
   testTimeout: 30_000,
 };

@@ -1385,7 +1385,6 @@ describe('round trip', () => {
       ? `<value>${writeText(value, layout)}</value>`
       : `<value>${layout.blank}${writeInside(value, layout)}${layout.blank}</value>`;
 
-   
   const notXml = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
   const text = fc
     .string({

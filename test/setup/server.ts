@@ -120,7 +120,7 @@ export function basicCaller(url: string, login?: string, password?: string): Cal
   const call = (method: string, ...params: unknown[]): Promise<Members> =>
     new Promise((resolve, reject) => {
       client.methodCall(method, params, (error: unknown, value: unknown) => {
-        if (error) reject(error as Error);
+        if (error) reject(error);
         else resolve(value as Members);
       });
     });
