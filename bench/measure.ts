@@ -111,7 +111,7 @@ async function takeSample(
   await stage.db.query('CHECKPOINT');
   const foreseen = Math.ceil((rates.get(key) ?? 0) * seconds * margin);
   const series = { server: side, call, population, spread: spread ?? population.count, tag: `new-${number}` };
-  const load = await stage.load.ask({
+  const task = {
     series,
     port: server.port,
     watched: { server: server.pid, postgres: await postgresPids(stage) },
@@ -119,6 +119,9 @@ async function takeSample(
     connections,
     seconds,
     foreseen,
+  };
+  const load = await stage.load.ask(task).catch((cause: unknown) => {
+    throw new Error(`Not measured: ${title}, ${side}`, { cause });
   });
   rates.set(key, load.calls_per_s);
   return load;

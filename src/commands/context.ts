@@ -61,8 +61,9 @@ export interface SessionOptions {
   readonly key?: 'leave';
 }
 
-/** Long work, such as sorting the books, is not a call and has all the time it needs. */
+/** Long work, such as sorting the books, is not a call and has all the time it needs; nor does anybody wait for an answer. */
 const statementTimeout_ms = 24 * 3_600_000;
+const poolWait_ms = 600_000;
 /** An import gets no faster with more, and leaves some to the servers. */
 const connectionsAtMost = 8;
 
@@ -100,6 +101,7 @@ export function commandConfig({ env }: Terminal): Config {
     // What somebody mistyped here must not be silence, whatever old callers of the wire are granted.
     unknown_parameters: 'refuse',
     call_timeout_ms: statementTimeout_ms,
+    pool_wait_ms: poolWait_ms,
     pool_size: Math.min(config.pool_size, connectionsAtMost),
   };
 }

@@ -26,14 +26,17 @@ const plainKinds = [Refusal, UsageError, ConfigError, DatabaseInUse, WrongSecret
 /** What to tell of an error. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof Fault) {
-    const cause = error.cause === undefined ? '' : ` (${sentenceOf(error.cause)})`;
-    return `${error.message}${cause}`;
+    return error.cause === undefined ? error.message : `${error.message} (${messageOf(error.cause)})`;
   }
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(sentenceOf).join(', ');
-  if (!(error instanceof Error)) return String(error);
-  return plainKinds.some((kind) => error instanceof kind) || hasCode(error)
-    ? error.message
-    : (error.stack ?? error.message);
+  const isPlain =
+    plainKinds.some((kind) => error instanceof kind) || (error instanceof Error && hasCode(error));
+  return isPlain || !(error instanceof Error) ? messageOf(error) : (error.stack ?? error.message);
+}
+
+/** Several addresses that did not answer make one error of many. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Errors of the system and of PostgreSQL: port taken, file not readable, login refused. Node's own, ERR_…, are ours. */

@@ -6,8 +6,9 @@ import { type Database, type Transaction, sql } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { writeAudit } from './audit';
+import { coalesced } from './coalesce';
 import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
-import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
+import { type Lockout, apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
 import type { EffectiveRights } from './rights';
@@ -43,6 +44,18 @@ export interface Visit {
   readonly request_id: string;
 }
 
+const shared = new WeakMap<Database, ReturnType<typeof coalesced<LoginRow | undefined>>>();
+
+/** A program that calls with many connections at once is looked up once for all of them. */
+function lookUp(db: Database, login_key: string, lockout: Lockout): Promise<LoginRow | undefined> {
+  const share = shared.get(db) ?? coalesced<LoginRow | undefined>();
+  shared.set(db, share);
+  return share(`${login_key}\n${lockout.scope}`, async () => {
+    const [row] = await db.query<LoginRow>(findLogin, [login_key, lockout.scope, lockout.login_key]);
+    return row;
+  });
+}
+
 /** Proves against nothing, so that an unknown login costs what a known one does. */
 const nobodys: Ha1 = ha1Of('nobody', randomPassword());
 
@@ -58,7 +71,7 @@ export async function authenticateLogin(
   prove: (ha1: Ha1) => Proof,
 ): Promise<Caller | 'wrong' | 'stale'> {
   const lockout = apiLockout(address, login);
-  const [row] = await db.query<LoginRow>(findLogin, [nameKey(login), lockout.scope, lockout.login_key]);
+  const row = await lookUp(db, nameKey(login), lockout);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.i_customer === null ? undefined : row;
