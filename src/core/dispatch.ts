@@ -6,10 +6,12 @@
  */
 import type { Logger } from 'winston';
 import type { Config } from '../config';
-import type { Database, Queryable } from '../db/database';
+import type { Database, Transaction } from '../db/database';
 import { Fault } from '../faults';
+import { findActor, recallActor } from './actors';
 import { callerName, writeAudit } from './audit';
 import { authorize, readWholesaler, resolveActor } from './authorize';
+import type { Authority } from './authority';
 import type { Credentials } from './credentials';
 import { once } from './idempotency';
 import type { Call, Caller, Method, ReadMethod, WriteMethod } from './method';
@@ -22,6 +24,8 @@ import type { Struct } from './values';
 export interface Core {
   readonly config: Config;
   readonly db: Database;
+  /** What is remembered of those who call. */
+  readonly authority: Authority;
   readonly log: Logger;
   readonly credentials: Credentials;
   readonly registry: Registry;
@@ -108,7 +112,11 @@ async function runWrite(
 ) {
   const prepared = await method.prepare?.(params);
   return core.db.transaction(async (db) => {
-    const actor = (trace.actor = await resolveActor(db, request.caller, named));
+    const actor = (trace.actor = await resolveActor(
+      (i_customer) => findActor(db, i_customer),
+      request.caller,
+      named,
+    ));
     authorize(actor, method);
     const call = callOf(core, request, method, actor, db);
     const { idempotency_key: key, ...content } = params;
@@ -144,10 +152,10 @@ async function readingActor(
   if (caller.kind === 'login' && (named === undefined || named === caller.actor.i_customer))
     return caller.actor;
   if (method.trusted === 'never') return rootActor;
-  return resolveActor(core.db, caller, named);
+  return resolveActor((i_customer) => recallActor(core, i_customer), caller, named);
 }
 
-function callOf<Db extends Queryable>(
+function callOf<Db extends Database | Transaction>(
   core: Core,
   request: Request,
   method: Method,
