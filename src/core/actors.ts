@@ -2,7 +2,7 @@
  * Customers as those who act: their place in the tree and the rights that hold there. The rights of
  * the whole chain above are joined by the database, so a revocation at the top is seen at once.
  */
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, lookup } from '../db/database';
 import type { Authority } from './authority';
 import { type Actor, type EffectiveRights, maskNames, switchNames } from './rights';
 
@@ -21,7 +21,7 @@ export const effectiveRights = (alias: string): string => `
      'blocked', bool_or(a.blocked))
    FROM customers a WHERE a.i_customer = ANY(${alias}.path))`;
 
-const findActorStatement = sql(
+const findActorStatement = lookup(
   'find_actor',
   `SELECT c.i_customer, c.path, ${effectiveRights('c')} AS rights
    FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`,
