@@ -3,6 +3,7 @@
  * the whole chain above are joined by the database, so a revocation at the top is seen at once.
  */
 import { type Queryable, sql } from '../db/database';
+import { nameKey } from './names';
 import { type Actor, type EffectiveRights, maskNames, switchNames } from './rights';
 
 /** Switches stand as 0/1 or as booleans in the table, as the API has them. */
@@ -20,11 +21,15 @@ export const effectiveRights = (alias: string): string => `
      'blocked', bool_or(a.blocked))
    FROM customers a WHERE a.i_customer = ANY(${alias}.path))`;
 
-const findActorStatement = sql(
-  'find_actor',
-  `SELECT c.i_customer, c.path, ${effectiveRights('c')} AS rights
-   FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`,
-);
+const actorStatement = (name: string, condition: string) =>
+  sql(
+    name,
+    `SELECT c.i_customer, c.path, ${effectiveRights('c')} AS rights
+     FROM customers c WHERE ${condition} AND c.deleted_at IS NULL`,
+  );
+const findActorStatement = actorStatement('find_actor', 'c.i_customer = $1');
+const findByNameStatement = actorStatement('find_actor_by_name', 'c.name_key = $1');
+const findByUuidStatement = actorStatement('find_actor_by_uuid', 'c.uuid = $1');
 
 interface ActorRow {
   i_customer: number;
@@ -35,6 +40,18 @@ interface ActorRow {
 /** The living customer of this id as an actor, wherever it stands; the caller checks the reach. */
 export async function findActor(db: Queryable, i_customer: number): Promise<Actor | undefined> {
   const [row] = await db.query<ActorRow>(findActorStatement, [i_customer]);
+  return row;
+}
+
+/** The same, by its name or its uuid. */
+export async function findActorNamed(
+  db: Queryable,
+  named: { readonly name: string } | { readonly uuid: string },
+): Promise<Actor | undefined> {
+  const [row] =
+    'name' in named
+      ? await db.query<ActorRow>(findByNameStatement, [nameKey(named.name)])
+      : await db.query<ActorRow>(findByUuidStatement, [named.uuid]);
   return row;
 }
 

@@ -5,6 +5,7 @@
 import { type Database, type Transaction, sql } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
+import { addressAllowed, inetOf } from './allow-list';
 import { writeAudit } from './audit';
 import { coalesced } from './coalesce';
 import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
@@ -22,6 +23,7 @@ const findLogin = sql(
      ${effectiveRights('c')} AS rights,
      (SELECT array_agg(k.sealed_ha1) FROM api_credentials k
        WHERE k.i_customer = c.i_customer AND (k.expires_at IS NULL OR k.expires_at > now())) AS sealed,
+     ${addressAllowed('c', '$4')} AS address_allowed,
      ${failureCount('$2', '$3')} AS failures
    FROM (SELECT $1::text AS login_key) l
    LEFT JOIN users u ON u.login_key = l.login_key AND u.is_default AND u.deleted_at IS NULL
@@ -34,6 +36,8 @@ interface KnownLogin {
   readonly web_login: string;
   readonly rights: EffectiveRights;
   readonly sealed: Buffer[] | null;
+  /** Null: the customer has no list of addresses. */
+  readonly address_allowed: boolean | null;
 }
 
 type LoginRow = { readonly failures: number } & (KnownLogin | { readonly i_customer: null });
@@ -47,11 +51,21 @@ export interface Visit {
 const shared = new WeakMap<Database, ReturnType<typeof coalesced<LoginRow | undefined>>>();
 
 /** A program that calls with many connections at once is looked up once for all of them. */
-function lookUp(db: Database, login_key: string, lockout: Lockout): Promise<LoginRow | undefined> {
+function lookUp(
+  db: Database,
+  login_key: string,
+  lockout: Lockout,
+  address: string,
+): Promise<LoginRow | undefined> {
   const share = shared.get(db) ?? coalesced<LoginRow | undefined>();
   shared.set(db, share);
   return share(`${login_key}\n${lockout.scope}`, async () => {
-    const [row] = await db.query<LoginRow>(findLogin, [login_key, lockout.scope, lockout.login_key]);
+    const [row] = await db.query<LoginRow>(findLogin, [
+      login_key,
+      lockout.scope,
+      lockout.login_key,
+      inetOf(address),
+    ]);
     return row;
   });
 }
@@ -71,7 +85,7 @@ export async function authenticateLogin(
   prove: (ha1: Ha1) => Proof,
 ): Promise<Caller | 'wrong' | 'stale'> {
   const lockout = apiLockout(address, login);
-  const row = await lookUp(db, nameKey(login), lockout);
+  const row = await lookUp(db, nameKey(login), lockout, address);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.i_customer === null ? undefined : row;
@@ -84,7 +98,7 @@ export async function authenticateLogin(
   // Whoever guessed right in a burst that closes the lock is told nothing.
   if (row.failures + failuresUnderway(lockout) >= lockout.limit) throw await locked(db, lockout);
   if (!proofs.includes('right')) return 'stale';
-  const refusal = apiRefusal(known.rights);
+  const refusal = apiRefusal(known);
   if (refusal) throw refusal;
   return { kind: 'login', address, login: known.web_login, actor: known };
 }
@@ -93,10 +107,10 @@ export async function authenticateLogin(
  * Only of logins that exist: they are somebody's affair, and their number is bounded by the lock.
  * For the others the same statement writes nothing, so that the time tells nothing either.
  */
-function recordFailure(
+export function recordFailure(
   tx: Transaction,
   { address, request_id }: Visit,
-  known: KnownLogin | undefined,
+  known: { readonly i_customer: number; readonly web_login: string } | undefined,
 ): Promise<void> {
   const caller = { kind: 'unknown', address } as const;
   const context = { request_id, caller, i_actor: null, method: 'authentication' };
@@ -104,8 +118,16 @@ function recordFailure(
   return writeAudit(tx, context, { action: 'AUTH_FAIL', resource, i_customer: known?.i_customer ?? null });
 }
 
-function apiRefusal(rights: EffectiveRights): Fault | undefined {
+/** Why a customer that proved itself may not call. */
+export function apiRefusal({
+  rights,
+  address_allowed,
+}: {
+  readonly rights: EffectiveRights;
+  readonly address_allowed: boolean | null;
+}): Fault | undefined {
   if (rights.blocked) return forbidden('The customer is blocked');
   if (!rights.api_access) return forbidden('API access is not enabled');
+  if (address_allowed === false) return forbidden('The customer may not call from this address');
   return undefined;
 }

@@ -9,12 +9,12 @@ import type { Config } from '../config';
 import type { Database, Queryable } from '../db/database';
 import { Fault } from '../faults';
 import { callerName, writeAudit } from './audit';
-import { authorize, readWholesaler, resolveActor } from './authorize';
+import { type Named, authorize, readWholesaler, resolveActor } from './authorize';
 import type { Credentials } from './credentials';
 import { once } from './idempotency';
 import type { Call, Caller, Method, ReadMethod, WriteMethod } from './method';
 import type { Params } from './parameters';
-import type { Registry } from './registry';
+import type { Registered, Registry } from './registry';
 import { type Actor, rootActor } from './rights';
 import type { Struct } from './values';
 
@@ -34,7 +34,18 @@ export interface Request {
   readonly request_id: string;
   readonly caller: Caller;
   /** Reads the body; what it throws is answered and logged like any other fault. */
-  readonly read: () => { readonly method: string; readonly members: Struct };
+  readonly read: () => Asked;
+}
+
+/** What is called, with what, for whom. */
+export interface Asked {
+  /** By its name, or as the face has found it by other means. */
+  readonly method: string | Registered;
+  readonly members: Struct;
+  /** The actor, where the face says it otherwise than by `i_wholesaler`. */
+  readonly on_behalf?: Named | undefined;
+  /** A key that came otherwise than as `idempotency_key`, and the address for which it holds. */
+  readonly idempotency?: { readonly key: string; readonly address: string } | undefined;
 }
 
 export interface Ended {
@@ -71,9 +82,10 @@ interface Trace {
 }
 
 async function run(core: Core, request: Request, trace: Trace): Promise<Outcome> {
-  const { method: name, members: given } = request.read();
-  const registered = core.registry.get(name);
-  if (!registered) throw new Fault('no_such_method', `There is no method ${name.slice(0, 64)}`);
+  const asked = request.read();
+  const { method: name, members: given } = asked;
+  const registered = typeof name === 'string' ? core.registry.get(name) : name;
+  if (!registered) throw new Fault('no_such_method', `There is no method ${String(name).slice(0, 64)}`);
   const { method, check } = registered;
   trace.method = method;
 
@@ -88,11 +100,11 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
   if (wholesaler && 'remark' in wholesaler) {
     core.log.info('An i_wholesaler that is no number was dropped', { request_id: request.request_id });
   }
-  const named = wholesaler && 'i_customer' in wholesaler ? wholesaler.i_customer : undefined;
+  const named = wholesaler && 'i_customer' in wholesaler ? wholesaler : asked.on_behalf;
 
   const outcome =
     method.access === 'write'
-      ? await runWrite(core, request, trace, method, params, named)
+      ? await runWrite(core, request, trace, method, params, { ...asked, on_behalf: named })
       : await runRead(core, request, trace, method, params, named);
   return outcome instanceof Fault ? outcome : { method, result: outcome };
 }
@@ -104,20 +116,21 @@ async function runWrite(
   trace: Trace,
   method: WriteMethod,
   params: Params,
-  named: number | undefined,
+  { on_behalf, idempotency }: Asked,
 ) {
   const prepared = await method.prepare?.(params);
   return core.db.transaction(async (db) => {
-    const actor = (trace.actor = await resolveActor(db, request.caller, named));
+    const actor = (trace.actor = await resolveActor(db, request.caller, on_behalf));
     authorize(actor, method);
     const call = callOf(core, request, method, actor, db);
-    const { idempotency_key: key, ...content } = params;
+    const { idempotency_key, ...content } = params;
+    const key = idempotency?.key ?? idempotency_key;
     const work = () => method.run(call, params, prepared);
     if (typeof key !== 'string') return work();
     const { caller } = request;
     // With the kind: a login may be called `trusted`, too.
-    const scope = `${caller.kind} ${callerName(caller)} ${actor.i_customer} ${method.name}`;
-    return once(db, { scope, key, content }, work);
+    const scope = `${caller.kind} ${callerName(caller)} ${actor.i_customer} ${idempotency?.address ?? method.name}`;
+    return once(db, { scope, key, content_hash: core.credentials.hashContent(content) }, work);
   });
 }
 
@@ -127,7 +140,7 @@ async function runRead(
   trace: Trace,
   method: ReadMethod,
   params: Params,
-  named: number | undefined,
+  named: Named | undefined,
 ) {
   const actor = (trace.actor = await readingActor(core, request, method, named));
   authorize(actor, method);
@@ -139,11 +152,13 @@ async function readingActor(
   core: Core,
   { caller }: Request,
   method: ReadMethod,
-  named: number | undefined,
+  named: Named | undefined,
 ): Promise<Actor> {
-  if (caller.kind === 'login' && (named === undefined || named === caller.actor.i_customer))
-    return caller.actor;
-  if (method.trusted === 'never') return rootActor;
+  const isItself =
+    named === undefined ||
+    (caller.kind === 'login' && 'i_customer' in named && named.i_customer === caller.actor.i_customer);
+  if (caller.kind === 'login' && isItself) return caller.actor;
+  if (method.trusted === 'never' && named === undefined) return rootActor;
   return resolveActor(core.db, caller, named);
 }
 

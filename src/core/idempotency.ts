@@ -3,7 +3,6 @@
  * answer again. The key is taken in the call's own transaction, so a refused call keeps nothing,
  * and of two at once the second waits for the first.
  */
-import { createHash } from 'node:crypto';
 import { type Queryable, type Transaction, sql } from '../db/database';
 import { conflict } from '../faults';
 
@@ -29,16 +28,16 @@ export interface Once {
   /** Caller, actor and method: the same key of others is another key. */
   readonly scope: string;
   readonly key: string;
-  readonly content: Readonly<Record<string, unknown>>;
+  /** Of what was sent, keyed: it may hold a password. */
+  readonly content_hash: string;
 }
 
 /** Runs `work`, unless it ran before: then its answer of that time. Throws fault 409 for other content. */
 export async function once<T>(
   db: Transaction,
-  { scope, key, content }: Once,
+  { scope, key, content_hash }: Once,
   work: () => Promise<T>,
 ): Promise<T> {
-  const content_hash = hashOf(content);
   const taken = await db.query(takeStatement, [scope, key, content_hash]);
   if (taken.length > 0) {
     const answer = await work();
@@ -53,9 +52,4 @@ export async function once<T>(
 /** Keys are kept for 24 hours. */
 export async function purgeIdempotencyKeys(db: Queryable): Promise<void> {
   await db.query(purgeStatement);
-}
-
-function hashOf(content: Readonly<Record<string, unknown>>): string {
-  const sorted = Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
 }
