@@ -88,6 +88,7 @@ async function recorded(run: (db: Transaction) => Promise<unknown>): Promise<Que
       query = { ...statement, values };
       return Promise.resolve([]);
     },
+    atCommit: () => undefined,
   });
   if (!query) throw new Error('No statement was run');
   return query;
@@ -132,6 +133,7 @@ const transactionOn = (client: PoolClient): Transaction => ({
   inTransaction: true,
   query: async <R>(statement: Statement, values: readonly unknown[] = []) =>
     (await client.query({ ...statement, values: [...values] })).rows as R[],
+  atCommit: () => undefined,
 });
 
 const head = '<?xml version="1.0" encoding="UTF-8"?>\n<methodResponse><params><param>';

@@ -3,16 +3,12 @@
  * here: in trusted mode it names the actor; from a caller with a password it may name the caller
  * or a customer below, and any other id is answered as if it did not exist.
  */
-import type { Queryable } from '../db/database';
 import { badParameter, forbidden, notFound } from '../faults';
-import { findActor, findActorNamed, isWithin } from './actors';
+import { type Named, isWithin } from './actors';
 import type { Caller, Method } from './method';
 import { type Actor, demand, rootActor } from './rights';
 import { maxInteger } from './schema';
 import { Unreadable, type Value } from './values';
-
-/** Who is named as actor: any of these within reach; by its name only one below the caller. */
-export type Named = { readonly i_customer: number } | { readonly name: string } | { readonly uuid: string };
 
 /** What `i_wholesaler` said: an id, nothing, or a remark that is to be dropped. */
 export type Wholesaler = { readonly i_customer: number } | { readonly remark: string } | undefined;
@@ -39,28 +35,29 @@ export function readWholesaler(caller: Caller, method: Method, value: Value | un
   return { i_customer: id };
 }
 
-/** The customer that the call runs as, with the rights that it has now; throws 404 or 403. */
-export async function resolveActor(db: Queryable, caller: Caller, named: Named | undefined): Promise<Actor> {
-  const actor = await findNamed(db, caller, named);
+/** Finds a living customer with the rights that it has. */
+type Find = (named: Named) => Promise<Actor | undefined>;
+
+/** The customer that the call runs as, as `find` knows it; throws 404 or 403. */
+export async function resolveActor(find: Find, caller: Caller, named: Named | undefined): Promise<Actor> {
+  const actor = await findNamed(find, caller, named);
   if (actor.rights.blocked) throw forbidden('The customer is blocked');
   return actor;
 }
 
-async function findNamed(db: Queryable, caller: Caller, named: Named | undefined): Promise<Actor> {
+async function findNamed(find: Find, caller: Caller, named: Named | undefined): Promise<Actor> {
   if (caller.kind === 'login') {
-    const actor = await lookUp(db, named ?? caller.actor);
+    const actor = await find(named ?? caller.actor);
     if (!actor || !isWithin(caller.actor, actor.path)) throw notFound();
+    // By its name only one below the caller can be meant.
     if (named && 'name' in named && actor.i_customer === caller.actor.i_customer) throw notFound();
     return actor;
   }
   if (named === undefined) return rootActor;
-  const actor = await lookUp(db, named);
+  const actor = await find(named);
   if (!actor) throw notFound();
   return actor;
 }
-
-const lookUp = (db: Queryable, named: Named): Promise<Actor | undefined> =>
-  'i_customer' in named ? findActor(db, named.i_customer) : findActorNamed(db, named);
 
 /** Throws fault 403 unless the actor effectively holds the right that the method declares. */
 export function authorize(actor: Actor, method: Method): void {

@@ -6,22 +6,26 @@
  */
 import type { Logger } from 'winston';
 import type { Config } from '../config';
-import type { Database, Queryable } from '../db/database';
+import type { Database, Transaction } from '../db/database';
 import { Fault } from '../faults';
+import { type Named, findActor, recallActor } from './actors';
 import { callerName, writeAudit } from './audit';
-import { type Named, authorize, readWholesaler, resolveActor } from './authorize';
+import { authorize, readWholesaler, resolveActor } from './authorize';
+import type { Authority } from './authority';
 import type { Credentials } from './credentials';
-import { once } from './idempotency';
+import { type Keyed, once, takeKey } from './idempotency';
 import type { Call, Caller, Method, ReadMethod, WriteMethod } from './method';
 import type { Params } from './parameters';
 import type { Registered, Registry } from './registry';
-import { type Actor, rootActor } from './rights';
+import { type Actor, rootActor, rootId } from './rights';
 import type { Struct } from './values';
 
 /** What the whole server shares; made once by `app.ts`. */
 export interface Core {
   readonly config: Config;
   readonly db: Database;
+  /** What is remembered of those who call. */
+  readonly authority: Authority;
   readonly log: Logger;
   readonly credentials: Credentials;
   readonly registry: Registry;
@@ -100,12 +104,12 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
   if (wholesaler && 'remark' in wholesaler) {
     core.log.info('An i_wholesaler that is no number was dropped', { request_id: request.request_id });
   }
-  const named = wholesaler && 'i_customer' in wholesaler ? wholesaler : asked.on_behalf;
+  const on_behalf = wholesaler && 'i_customer' in wholesaler ? wholesaler : asked.on_behalf;
 
   const outcome =
     method.access === 'write'
-      ? await runWrite(core, request, trace, method, params, { ...asked, on_behalf: named })
-      : await runRead(core, request, trace, method, params, named);
+      ? await runWrite(core, request, trace, method, params, { ...asked, on_behalf })
+      : await runRead(core, request, trace, method, params, on_behalf);
   return outcome instanceof Fault ? outcome : { method, result: outcome };
 }
 
@@ -116,22 +120,44 @@ async function runWrite(
   trace: Trace,
   method: WriteMethod,
   params: Params,
-  { on_behalf, idempotency }: Asked,
+  asked: Asked,
 ) {
   const prepared = await method.prepare?.(params);
+  const { on_behalf } = asked;
+  const keyedFor = keyedOf(core, request.caller, method, asked, params);
   return core.db.transaction(async (db) => {
-    const actor = (trace.actor = await resolveActor(db, request.caller, on_behalf));
+    const finding = resolveActor((named) => findActor(db, named), request.caller, on_behalf);
+    // Who is named by an id is known before it is found.
+    const isKnown = on_behalf === undefined || 'i_customer' in on_behalf;
+    const keyed = keyedFor?.(isKnown ? idOf(request.caller, on_behalf) : (await finding).i_customer);
+    const [actor, isNew] = await Promise.all([finding, keyed && takeKey(db, keyed)]);
+    trace.actor = actor;
     authorize(actor, method);
     const call = callOf(core, request, method, actor, db);
-    const { idempotency_key, ...content } = params;
-    const key = idempotency?.key ?? idempotency_key;
     const work = () => method.run(call, params, prepared);
-    if (typeof key !== 'string') return work();
-    const { caller } = request;
-    // With the kind: a login may be called `trusted`, too.
-    const scope = `${caller.kind} ${callerName(caller)} ${actor.i_customer} ${idempotency?.address ?? method.name}`;
-    return once(db, { scope, key, content_hash: core.credentials.hashContent(content) }, work);
+    return keyed ? once(db, keyed, isNew === true, work) : work();
   });
+}
+
+const idOf = (caller: Caller, named: { readonly i_customer: number } | undefined): number =>
+  named?.i_customer ?? (caller.kind === 'login' ? caller.actor.i_customer : rootId);
+
+/** Whose idempotency key it is, if there is one, by the actor. */
+function keyedOf(
+  core: Core,
+  caller: Caller,
+  method: Method,
+  { idempotency }: Asked,
+  params: Params,
+): ((i_actor: number) => Keyed) | undefined {
+  const { idempotency_key, ...content } = params;
+  const key = idempotency?.key ?? idempotency_key;
+  if (typeof key !== 'string') return undefined;
+  const content_hash = core.credentials.hashContent(content);
+  const address = idempotency?.address ?? method.name;
+  // With the kind: a login may be called `trusted`, too.
+  const scopeOf = (i_actor: number): string => `${caller.kind} ${callerName(caller)} ${i_actor} ${address}`;
+  return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hash });
 }
 
 async function runRead(
@@ -159,10 +185,10 @@ async function readingActor(
     (caller.kind === 'login' && 'i_customer' in named && named.i_customer === caller.actor.i_customer);
   if (caller.kind === 'login' && isItself) return caller.actor;
   if (method.trusted === 'never' && named === undefined) return rootActor;
-  return resolveActor(core.db, caller, named);
+  return resolveActor((someone) => recallActor(core, someone), caller, named);
 }
 
-function callOf<Db extends Queryable>(
+function callOf<Db extends Database | Transaction>(
   core: Core,
   request: Request,
   method: Method,

@@ -5,7 +5,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { authenticateUser } from '../../core/authenticate-user';
-import type { Named } from '../../core/authorize';
+import type { Named } from '../../core/actors';
 import type { Core } from '../../core/dispatch';
 import type { Caller } from '../../core/method';
 import type { Operation, Page } from '../../core/operation';
@@ -36,7 +36,7 @@ async function identify(core: Core, request: FastifyRequest): Promise<Caller> {
   if (customer === undefined || user === undefined || password === undefined)
     throw new Refused(401, 'X-Auth-Reseller, X-Auth-User and X-Auth-Password are required');
   const visit = { address: origin.address, request_id: request.id };
-  const caller = await authenticateUser(core.db, core.credentials, visit, { customer, user, password });
+  const caller = await authenticateUser(core, visit, { customer, user, password });
   if (caller === 'wrong') throw new Refused(401, 'X-Auth-Reseller, X-Auth-User or X-Auth-Password is wrong');
   return caller;
 }

@@ -6,7 +6,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Asked, type Core, type Outcome, dispatch } from '../../core/dispatch';
-import type { Named } from '../../core/authorize';
+import type { Named } from '../../core/actors';
 import { isUuid } from '../../core/formats';
 import type { Caller } from '../../core/method';
 import type { Operation } from '../../core/operation';

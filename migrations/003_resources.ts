@@ -4,18 +4,31 @@
  */
 import type { Knex } from 'knex';
 
+/** The trigger that announces changes of a login looks at its column, so it steps aside and is put back as it was. */
+const loginOfLength = (length: number): string => `
+  DO $$
+  DECLARE announcing text := (SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'users_announce');
+  BEGIN
+    DROP TRIGGER users_announce ON users;
+    ALTER TABLE users ALTER web_login TYPE varchar(${length});
+    EXECUTE announcing;
+  END $$;`;
+
 const knownByUuid = `
+  ${loginOfLength(129)}
   ALTER TABLE customers
     ADD uuid uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT customers_uuid_unique UNIQUE,
     ADD allow_outbound boolean NOT NULL DEFAULT true;
   ALTER TABLE users
-    ALTER web_login TYPE varchar(129),
     ADD uuid uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT users_uuid_unique UNIQUE,
     ADD contact_first_name varchar(64),
     ADD contact_last_name varchar(64),
     ADD short_name varchar(64),
     ADD short_name_key text;
   COMMENT ON COLUMN users.short_name IS 'unique within the customer; the web_login is then <short_name>@<name of the customer>';
+  -- Over the reseller API a customer calls by its name.
+  CREATE TRIGGER customers_announce_name AFTER UPDATE OF name_key ON customers
+    FOR EACH ROW WHEN (OLD.name_key IS DISTINCT FROM NEW.name_key) EXECUTE FUNCTION announce_customer();
   CREATE UNIQUE INDEX users_short_name_unique ON users (i_customer, short_name_key) WHERE deleted_at IS NULL;
 `;
 
@@ -112,6 +125,13 @@ const resourceTables = `
     i_customer integer NOT NULL CONSTRAINT customer_ip_ranges_i_customer_fkey REFERENCES customers,
     ip_range cidr NOT NULL,
     CONSTRAINT customer_ip_ranges_ip_range_unique UNIQUE (i_customer, ip_range));
+  CREATE FUNCTION announce_ip_range() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    PERFORM pg_notify('treeline', 'customer ' || CASE TG_OP WHEN 'DELETE' THEN OLD.i_customer ELSE NEW.i_customer END);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER customer_ip_ranges_announce AFTER INSERT OR UPDATE OR DELETE ON customer_ip_ranges
+    FOR EACH ROW EXECUTE FUNCTION announce_ip_range();
   COMMENT ON TABLE customer_ip_ranges IS 'from where the customer may call; none: from everywhere';
 `;
 
@@ -141,10 +161,13 @@ export async function up(knex: Knex): Promise<void> {
 export async function down(knex: Knex): Promise<void> {
   await knex.raw(`
     ${paymentKinds(kindsBefore)}
+    DROP TRIGGER customers_announce_name ON customers;
     ALTER TABLE customers DROP COLUMN i_store, DROP COLUMN uuid, DROP COLUMN allow_outbound;
     DROP TABLE prices, customer_ip_ranges, addresses, stores, domains, sip_users, numbers;
+    DROP FUNCTION announce_ip_range;
     UPDATE users SET web_login = left(web_login, 64) WHERE length(web_login) > 64;
     ALTER TABLE users DROP COLUMN uuid, DROP COLUMN contact_first_name, DROP COLUMN contact_last_name,
-      DROP COLUMN short_name, DROP COLUMN short_name_key, ALTER web_login TYPE varchar(64);
+      DROP COLUMN short_name, DROP COLUMN short_name_key;
+    ${loginOfLength(64)}
   `);
 }
