@@ -23,9 +23,11 @@ import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
 import { docsRoutes } from './faces/docs/routes';
 import { jsonFace } from './faces/json/face';
+import { resellerFace } from './faces/reseller/face';
 import { xmlrpcFace } from './faces/xmlrpc/face';
 import { moneyMethods } from './money/methods';
 import { platformMethods } from './platform/methods';
+import { resellerOperations } from './reseller/operations';
 import { createMetrics } from './system/metrics';
 import { systemMethods } from './system/methods';
 import { systemRoutes } from './system/routes';
@@ -69,6 +71,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   app.decorateRequest('caller');
   xmlrpcFace(app, core, authenticate);
   jsonFace(app, core, authenticate);
+  resellerFace(app, core, resellerOperations);
   docsRoutes(app, core);
   systemRoutes(app, core, metrics, createIsInside(core));
 

@@ -33,12 +33,12 @@ export interface Shell {
   readonly serve: () => Promise<void>;
 }
 
-/** The declaration of a method of the wire. */
+/** The declaration of a method of the wire, or of one that only operators have. */
 export function methodNamed(shell: Shell, name: string): Method {
   const noCore = (): never => {
     throw new Error('A declaration was asked for; nothing is called here');
   };
-  const method = shell.methods(noCore).find((one) => one.name === name);
+  const method = [...shell.methods(noCore), ...operatorMethods].find((one) => one.name === name);
   if (!method) throw new Error(`There is no method ${name}`);
   return method;
 }

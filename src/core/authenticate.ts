@@ -5,6 +5,7 @@
 import { type Database, type Transaction, lookup } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
+import { addressAllowed, inetOf } from './allow-list';
 import type { Authority } from './authority';
 import { writeAudit } from './audit';
 import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
@@ -21,6 +22,7 @@ const findLogin = lookup(
   `SELECT c.i_customer, c.path, u.web_login,
      ${effectiveRights('c')} AS rights,
      k.sealed, k.life_ms,
+     ${addressAllowed('c', '$4')} AS address_allowed,
      ${failureCount('$2', '$3')} AS failures
    FROM (SELECT $1::text AS login_key) l
    LEFT JOIN users u ON u.login_key = l.login_key AND u.is_default AND u.deleted_at IS NULL
@@ -37,6 +39,8 @@ interface KnownLogin {
   readonly web_login: string;
   readonly rights: EffectiveRights;
   readonly sealed: Buffer[] | null;
+  /** Null: the customer has no list of addresses. */
+  readonly address_allowed: boolean | null;
   /** Until the first of them expires; null: never. */
   readonly life_ms: number | null;
 }
@@ -50,7 +54,7 @@ interface Remembered {
 }
 
 /** What is known of logins, and where. */
-interface Keepers {
+export interface Keepers {
   readonly db: Database;
   readonly authority: Authority;
   readonly credentials: Credentials;
@@ -85,7 +89,12 @@ export async function authenticateLogin(
     return callerOf(remembered.known, address);
   }
   const since = authority.moment();
-  const [row] = await db.query<LoginRow>(findLogin, [nameKey(login), lockout.scope, lockout.login_key]);
+  const [row] = await db.query<LoginRow>(findLogin, [
+    nameKey(login),
+    lockout.scope,
+    lockout.login_key,
+    inetOf(address),
+  ]);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.i_customer === null ? undefined : row;
@@ -98,7 +107,7 @@ export async function authenticateLogin(
   // Whoever guessed right in a burst that closes the lock is told nothing.
   if (row.failures + failuresUnderway(lockout) >= lockout.limit) throw await locked(db, lockout);
   if (!proofs.includes('right')) return 'stale';
-  const refusal = apiRefusal(known.rights);
+  const refusal = apiRefusal(known);
   if (refusal) throw refusal;
   const { path, life_ms } = known;
   const remembering: Remembered = { known, ha1s };
@@ -117,10 +126,10 @@ const callerOf = (known: KnownLogin, address: string): Caller => ({
  * Only of logins that exist: they are somebody's affair, and their number is bounded by the lock.
  * For the others the same statement writes nothing, so that the time tells nothing either.
  */
-function recordFailure(
+export function recordFailure(
   tx: Transaction,
   { address, request_id }: Visit,
-  known: KnownLogin | undefined,
+  known: { readonly i_customer: number; readonly web_login: string } | undefined,
 ): Promise<void> {
   const caller = { kind: 'unknown', address } as const;
   const context = { request_id, caller, i_actor: null, method: 'authentication' };
@@ -128,8 +137,16 @@ function recordFailure(
   return writeAudit(tx, context, { action: 'AUTH_FAIL', resource, i_customer: known?.i_customer ?? null });
 }
 
-function apiRefusal(rights: EffectiveRights): Fault | undefined {
+/** Why a customer that proved itself may not call. */
+export function apiRefusal({
+  rights,
+  address_allowed,
+}: {
+  readonly rights: EffectiveRights;
+  readonly address_allowed: boolean | null;
+}): Fault | undefined {
   if (rights.blocked) return forbidden('The customer is blocked');
   if (!rights.api_access) return forbidden('API access is not enabled');
+  if (address_allowed === false) return forbidden('The customer may not call from this address');
   return undefined;
 }

@@ -29,6 +29,11 @@ export interface Credentials {
   sealHa1(ha1: Ha1, i_customer: number): Buffer;
   openHa1(sealed: Uint8Array, i_customer: number): Ha1;
   hashOneTimePassword(password: string): Buffer;
+  /** Of the members of a call, whatever their order. */
+  hashContent(content: Readonly<Record<string, unknown>>): string;
+  /** Encrypts a secret that must be read again, for one row: on another it decrypts to nothing. */
+  sealSecret(secret: string, row: string): Buffer;
+  openSecret(sealed: Uint8Array, row: string): string;
   /** Signs nonces. */
   readonly nonce_key: Buffer;
   /** Tells whether a database was made with this SECRET_KEY, and tells nothing else about it. */
@@ -50,6 +55,8 @@ export function openCredentials(secret_key: Buffer): Credentials {
     Buffer.from(hkdfSync('sha256', secret_key, Buffer.alloc(0), `treeline ${purpose}`, 32));
   const ha1Key = derive('ha1');
   const oneTimeKey = derive('one-time-password');
+  const contentKey = derive('content');
+  const secretKey = derive('secret');
 
   return {
     sealHa1: (ha1, i_customer) =>
@@ -59,6 +66,12 @@ export function openCredentials(secret_key: Buffer): Credentials {
       return { MD5: both.slice(0, 32), 'SHA-256': both.slice(32) };
     },
     hashOneTimePassword: (password) => createHmac('sha256', oneTimeKey).update(password, 'utf8').digest(),
+    hashContent: (content) => {
+      const sorted = Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1));
+      return createHmac('sha256', contentKey).update(JSON.stringify(sorted), 'utf8').digest('hex');
+    },
+    sealSecret: (secret, row) => seal(secretKey, Buffer.from(secret, 'utf8'), row),
+    openSecret: (sealed, row) => unseal(secretKey, sealed, row).toString('utf8'),
     nonce_key: derive('nonce'),
     check_value: createHmac('sha256', derive('check')).update('Treeline').digest('hex'),
   };

@@ -217,12 +217,22 @@ export async function hasSubCustomers(db: Transaction, i_customer: number): Prom
   return row?.found ?? false;
 }
 
+/** What a customer owns goes with it: its numbers and domains are free again at once. */
+export const ownedTables = ['numbers', 'sip_users', 'domains', 'stores', 'addresses'] as const;
+
 /** The row stays for the books; everything that others could want, or that refers to others, is let go. */
 const deleteStatement = sql(
   'delete_customer',
   `WITH gone AS (
      UPDATE customers SET deleted_at = now(), updated_at = now(), i_tariff = NULL, i_routing_group = NULL,
-       i_commission_agent = NULL WHERE i_customer = $1),
+       i_commission_agent = NULL, i_store = NULL WHERE i_customer = $1),
+   ${ownedTables
+     .map(
+       (table) => `${table}_of AS (
+     UPDATE ${table} SET deleted_at = now(), updated_at = now() WHERE i_customer = $1 AND deleted_at IS NULL),`,
+     )
+     .join('\n   ')}
+   ranges AS (DELETE FROM customer_ip_ranges WHERE i_customer = $1),
    logins AS (
      UPDATE users SET deleted_at = now(), updated_at = now(), password_hash = NULL, one_time_hash = NULL
      WHERE i_customer = $1 AND deleted_at IS NULL),

@@ -7,6 +7,7 @@ import type { Knex } from 'knex';
 import { type Queryable, sql } from './database';
 import * as customers from '../../migrations/001_customers';
 import * as authority from '../../migrations/002_authority';
+import * as resources from '../../migrations/003_resources';
 
 interface Migration {
   up(knex: Knex): Promise<void>;
@@ -17,6 +18,7 @@ interface Migration {
 const migrations: Readonly<Record<string, Migration>> = {
   '001_customers': customers,
   '002_authority': authority,
+  '003_resources': resources,
 };
 
 export const migrationSource: Knex.MigrationSource<string> = {

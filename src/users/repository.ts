@@ -176,6 +176,8 @@ export async function insertUser(db: Transaction, user: NewUser): Promise<number
 const updateStatement = sql(
   'update_user',
   `UPDATE users SET updated_at = now(), web_login = coalesce($2, web_login), login_key = coalesce($3, login_key),
+     short_name = CASE WHEN $2 IS NULL OR $2 = web_login THEN short_name END,
+     short_name_key = CASE WHEN $2 IS NULL OR $2 = web_login THEN short_name_key END,
      password_hash = coalesce($4, password_hash), i_access_level = coalesce($5, i_access_level),
      name = CASE WHEN $6::boolean THEN $7 ELSE name END,
      description = CASE WHEN $8::boolean THEN $9 ELSE description END,

@@ -1,0 +1,6 @@
+/** Every operation of the reseller API: the table of contents of this folder. */
+import type { Operation } from '../core/operation';
+import { accountOperations } from './account';
+import { resourceOperations } from './resources';
+
+export const resellerOperations: readonly Operation[] = [...accountOperations, ...resourceOperations];
