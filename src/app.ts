@@ -23,6 +23,7 @@ import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
 import { docsRoutes } from './faces/docs/routes';
 import { jsonFace } from './faces/json/face';
+import { resellerDocs } from './faces/reseller/docs';
 import { resellerFace } from './faces/reseller/face';
 import { xmlrpcFace } from './faces/xmlrpc/face';
 import { moneyMethods } from './money/methods';
@@ -72,7 +73,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   xmlrpcFace(app, core, authenticate);
   jsonFace(app, core, authenticate);
   resellerFace(app, core, resellerOperations);
-  docsRoutes(app, core);
+  docsRoutes(app, core, [resellerDocs(resellerOperations)]);
   systemRoutes(app, core, metrics, createIsInside(core));
 
   const purge = setInterval(() => {

@@ -207,6 +207,17 @@ export async function updateDefaultUser(
   await db.query(updateDefaultUserStatement, [i_customer, web_login, login_key, password_hash]);
 }
 
+const renameLoginsStatement = sql(
+  'rename_logins',
+  `UPDATE users SET web_login = short_name || '@' || $2, login_key = short_name_key || '@' || $3
+   WHERE i_customer = $1 AND short_name IS NOT NULL AND deleted_at IS NULL`,
+);
+
+/** The logins that hold the customer's name follow it. */
+export async function renameLogins(db: Transaction, i_customer: number, name: string): Promise<void> {
+  await db.query(renameLoginsStatement, [i_customer, name, nameKey(name)]);
+}
+
 const hasSubCustomersStatement = sql(
   'has_sub_customers',
   `SELECT EXISTS (SELECT FROM customers c WHERE c.i_wholesaler = $1 AND c.deleted_at IS NULL) AS found`,
