@@ -40,10 +40,17 @@ export interface Sample {
 export type Runner = (sample: Sample) => Promise<Load>;
 export type Runners = Readonly<Record<RunnerName, Runner | Absent>>;
 
+export interface Everybody {
+  readonly runners: Runners;
+  /** For another load than ours. */
+  readonly plain: Server;
+}
+
 /** As many as the command line takes at most. */
 const importPoolSize = 8;
 
-export async function openRunners(ground: Ground, site: Site): Promise<Runners> {
+/** Starts whoever can take part. */
+export async function openRunners(ground: Ground, site: Site): Promise<Everybody> {
   ground.tell('Starting the peers');
   const { connection, population, login, i_wholesaler } = site;
   const { first_i_customer, i_tariff } = population;
@@ -64,13 +71,14 @@ export async function openRunners(ground: Ground, site: Site): Promise<Runners> 
     loadRunner(ground, site, server, how);
   const asked = { form: 'get', path: '/' } as const;
   const called = { form: 'xmlrpc', path: '/RPC2' } as const;
+  const plain = await serverOf(ground, startHelper<PlainTask, number>('peers/plain.ts'), plainTask);
   const python = await openPython(ground, site);
   const abyss = await openAbyss(ground);
   const pgbench = await openPgbench(ground, site);
-  return {
+  const runners = {
     treeline: run(site.treeline, { form: 'xmlrpc', path: xmlrpcPath, login }),
     operator: run(await serverOf(ground, startHelper<OperatorTask, number>('peers/operator.ts'), operatorTask), asked),
-    plain: run(await serverOf(ground, startHelper<PlainTask, number>('peers/plain.ts'), plainTask), asked),
+    plain: run(plain, asked),
     naive: run(
       await serverOf(ground, startHelper<NaiveTask, number>('peers/naive.ts'), { connection, pool_size: poolSize }),
       called,
@@ -82,6 +90,7 @@ export async function openRunners(ground: Ground, site: Site): Promise<Runners> 
     parsing: ({ seconds }) => parsing.ask({ seconds, population }),
     workers: await openWorkers(ground, site),
   };
+  return { runners, plain };
 }
 
 async function serverOf<Task extends object>(
