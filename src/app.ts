@@ -10,6 +10,7 @@ import fastify, {
 import type { Logger } from 'winston';
 import { auditMethods } from './audit/methods';
 import type { Config } from './config';
+import { createAuthority } from './core/authority';
 import { openCredentials } from './core/credentials';
 import type { Core } from './core/dispatch';
 import { purgeIdempotencyKeys } from './core/idempotency';
@@ -57,6 +58,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   const core: Core = {
     config,
     db,
+    authority: createAuthority(db),
     log,
     credentials: openCredentials(secret_key),
     registry: createRegistry(allMethods(() => core)),
@@ -75,8 +77,9 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
       log.warn('What has aged out was not purged', { cause: String(error) });
     });
   }, purgeEvery_ms).unref();
-  app.addHook('onClose', () => {
+  app.addHook('onClose', async () => {
     clearInterval(purge);
+    await core.authority.close();
   });
   await app.ready();
   return app;

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'winston';
 import { type Config, readConfig } from '../config';
+import { noAuthority } from '../core/authority';
 import { openCredentials } from '../core/credentials';
 import { type Core, type Outcome, dispatch } from '../core/dispatch';
 import type { Method } from '../core/method';
@@ -125,6 +126,7 @@ function createCore(shell: Shell, config: Config, store: OpenStore, log: Logger)
   const core: Core = {
     config,
     db: store.db,
+    authority: noAuthority,
     log,
     credentials: openCredentials(store.secret_key),
     registry: registryOf([...shell.methods(() => core), ...operatorMethods]),

@@ -3,6 +3,7 @@
  * the whole chain above are joined by the database, so a revocation at the top is seen at once.
  */
 import { type Queryable, sql } from '../db/database';
+import type { Authority } from './authority';
 import { type Actor, type EffectiveRights, maskNames, switchNames } from './rights';
 
 /** Switches stand as 0/1 or as booleans in the table, as the API has them. */
@@ -36,6 +37,20 @@ interface ActorRow {
 export async function findActor(db: Queryable, i_customer: number): Promise<Actor | undefined> {
   const [row] = await db.query<ActorRow>(findActorStatement, [i_customer]);
   return row;
+}
+
+/** The same, as it was a moment ago where it is remembered: for calls that change nothing. */
+export async function recallActor(
+  { db, authority }: { readonly db: Queryable; readonly authority: Authority },
+  i_customer: number,
+): Promise<Actor | undefined> {
+  const key = `actor ${i_customer}`;
+  const remembered = authority.recall(key) as Actor | undefined;
+  if (remembered) return remembered;
+  const since = authority.moment();
+  const actor = await findActor(db, i_customer);
+  if (actor) authority.keep(since, key, actor, { path: actor.path });
+  return actor;
 }
 
 /** Whether a customer with this path is the actor or below it. */

@@ -6,22 +6,26 @@
  */
 import type { Logger } from 'winston';
 import type { Config } from '../config';
-import type { Database, Queryable } from '../db/database';
+import type { Database, Transaction } from '../db/database';
 import { Fault } from '../faults';
+import { findActor, recallActor } from './actors';
 import { callerName, writeAudit } from './audit';
 import { authorize, readWholesaler, resolveActor } from './authorize';
+import type { Authority } from './authority';
 import type { Credentials } from './credentials';
-import { once } from './idempotency';
+import { type Keyed, once, takeKey } from './idempotency';
 import type { Call, Caller, Method, ReadMethod, WriteMethod } from './method';
 import type { Params } from './parameters';
 import type { Registry } from './registry';
-import { type Actor, rootActor } from './rights';
+import { type Actor, rootActor, rootId } from './rights';
 import type { Struct } from './values';
 
 /** What the whole server shares; made once by `app.ts`. */
 export interface Core {
   readonly config: Config;
   readonly db: Database;
+  /** What is remembered of those who call. */
+  readonly authority: Authority;
   readonly log: Logger;
   readonly credentials: Credentials;
   readonly registry: Registry;
@@ -107,18 +111,33 @@ async function runWrite(
   named: number | undefined,
 ) {
   const prepared = await method.prepare?.(params);
+  const keyed = keyedOf(request.caller, method, named, params);
   return core.db.transaction(async (db) => {
-    const actor = (trace.actor = await resolveActor(db, request.caller, named));
+    const find = (i_customer: number): Promise<Actor | undefined> => findActor(db, i_customer);
+    const [actor, isNew] = await Promise.all([
+      resolveActor(find, request.caller, named),
+      keyed && takeKey(db, keyed),
+    ]);
+    trace.actor = actor;
     authorize(actor, method);
     const call = callOf(core, request, method, actor, db);
-    const { idempotency_key: key, ...content } = params;
     const work = () => method.run(call, params, prepared);
-    if (typeof key !== 'string') return work();
-    const { caller } = request;
-    // With the kind: a login may be called `trusted`, too.
-    const scope = `${caller.kind} ${callerName(caller)} ${actor.i_customer} ${method.name}`;
-    return once(db, { scope, key, content }, work);
+    return keyed ? once(db, keyed, isNew === true, work) : work();
   });
+}
+
+/** Whose idempotency key it is, if there is one. */
+function keyedOf(
+  caller: Caller,
+  method: Method,
+  named: number | undefined,
+  params: Params,
+): Keyed | undefined {
+  const { idempotency_key: key, ...content } = params;
+  if (typeof key !== 'string') return undefined;
+  const i_actor = named ?? (caller.kind === 'login' ? caller.actor.i_customer : rootId);
+  // With the kind: a login may be called `trusted`, too.
+  return { scope: `${caller.kind} ${callerName(caller)} ${i_actor} ${method.name}`, key, content };
 }
 
 async function runRead(
@@ -144,10 +163,10 @@ async function readingActor(
   if (caller.kind === 'login' && (named === undefined || named === caller.actor.i_customer))
     return caller.actor;
   if (method.trusted === 'never') return rootActor;
-  return resolveActor(core.db, caller, named);
+  return resolveActor((i_customer) => recallActor(core, i_customer), caller, named);
 }
 
-function callOf<Db extends Queryable>(
+function callOf<Db extends Database | Transaction>(
   core: Core,
   request: Request,
   method: Method,

@@ -3,8 +3,9 @@
  * name, prepared once on each connection, because that is twice as fast as building them anew.
  */
 import knex, { type Knex } from 'knex';
-import type { Client } from 'pg';
+import { Client } from 'pg';
 import { Fault } from '../faults';
+import { type Notices, channel, createNotices } from './notices';
 import { violationFault } from './violations';
 
 /** A statement; with a name, each connection prepares it once. */
@@ -20,9 +21,14 @@ export interface Queryable {
   query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
 }
 
-/** Statements that succeed or fail together. */
+/**
+ * Statements that succeed or fail together. Those that are asked at once, without waiting for one
+ * another, go to the database together and run in that order: they cost one round trip.
+ */
 export interface Transaction extends Queryable {
   readonly inTransaction: true;
+  /** Runs a statement whose rows nobody waits for; it goes together with COMMIT. */
+  atCommit(statement: Statement, values?: readonly unknown[]): void;
 }
 
 export interface Database extends Queryable {
@@ -35,6 +41,8 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** How many connections are in use and idle, and how many calls wait for one. */
   poolState(): Readonly<Record<'used' | 'idle' | 'waiting', number>>;
+  /** Hears what the database announces; what a connection of ours announces, before its COMMIT is answered. */
+  listen(hear: Hearer): Notices;
   close(): Promise<void>;
 }
 
@@ -48,6 +56,9 @@ export interface DatabaseOptions {
   readonly acquire_timeout_ms: number;
 }
 
+/** Gets the payload of an announcement; undefined when anything may have been announced unheard. */
+export type Hearer = (payload: string | undefined) => void;
+
 const ignore = (): void => undefined;
 
 const attemptsAtMost = 5;
@@ -55,19 +66,13 @@ const retryable = new Set(['40001', '40P01']);
 
 /** Opens the pool; connects to nothing yet. */
 export function openDatabase(options: DatabaseOptions): Database {
+  const settings = clientSettings(options);
+  const pooled = { ...settings, pipeline: true };
+  const hearers = new Set<Hearer>();
   const pool = knex({
     client: 'pg',
-    connection: {
-      ...(typeof options.connection === 'string'
-        ? { connectionString: options.connection }
-        : { ...options.connection, ssl: false }),
-      application_name: 'treeline',
-      statement_timeout: options.statement_timeout_ms,
-      // A little later than the server's own limit: it only matters when the server is frozen.
-      query_timeout: options.statement_timeout_ms + 1_000,
-      idle_in_transaction_session_timeout: options.statement_timeout_ms * 2,
-    },
-    pool: { min: 0, max: options.pool_size },
+    connection: pooled,
+    pool: { min: 0, max: options.pool_size, afterCreate: hearItself(hearers) },
     acquireConnectionTimeout: options.acquire_timeout_ms,
     // What fails is thrown and told once, by whoever catches it.
     log: { warn: ignore, error: ignore, deprecate: ignore, debug: ignore },
@@ -83,9 +88,38 @@ export function openDatabase(options: DatabaseOptions): Database {
       ).pool;
       return { used: tarn.numUsed(), idle: tarn.numFree(), waiting: tarn.numPendingAcquires() };
     },
+    listen: (hear) => {
+      hearers.add(hear);
+      return createNotices(() => new Client({ ...settings, query_timeout: noticeTimeout_ms }), hear);
+    },
     close: () => pool.destroy(),
   };
 }
+
+const clientSettings = (options: DatabaseOptions) => ({
+  ...(typeof options.connection === 'string'
+    ? { connectionString: options.connection }
+    : { ...options.connection, ssl: false }),
+  application_name: 'treeline',
+  statement_timeout: options.statement_timeout_ms,
+  // A little later than the server's own limit: it only matters when the server is frozen.
+  query_timeout: options.statement_timeout_ms + 1_000,
+  idle_in_transaction_session_timeout: options.statement_timeout_ms * 2,
+});
+
+const noticeTimeout_ms = 1_000;
+
+/** Every connection hears what it announced itself, before it is told that its COMMIT succeeded. */
+const hearItself =
+  (hearers: ReadonlySet<Hearer>) =>
+  (client: Client & { processID?: number }, done: (error: Error | undefined) => void): void => {
+    client.on('notification', ({ processId, payload }) => {
+      if (processId === client.processID) for (const hear of hearers) hear(payload);
+    });
+    client.query(`LISTEN ${channel}`).then(() => {
+      done(undefined);
+    }, done);
+  };
 
 /** Borrows a connection of the pool; one that broke is not given back for use. */
 async function onConnection<T>(owner: Knex, work: (client: Client) => Promise<T>): Promise<T> {
@@ -119,13 +153,20 @@ async function runStatement<Row>(
 }
 
 async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promise<T>): Promise<T> {
-  await client.query('BEGIN');
+  const last: (() => Promise<unknown>)[] = [];
+  // Nobody waits for it: it goes together with the first statement.
+  const begun = client.query('BEGIN');
+  begun.catch(ignore);
   try {
     const result = await work({
       inTransaction: true,
       query: (statement, values) => runStatement(client, statement, values),
+      atCommit: (statement, values) => last.push(() => runStatement(client, statement, values)),
     });
-    await client.query('COMMIT');
+    const together = [begun, ...last.map((run) => run()), client.query('COMMIT')];
+    const { command } = (await Promise.all(together)).at(-1) as { command: string };
+    // PostgreSQL answers COMMIT like that, and not with an error, where a statement before had failed.
+    if (command !== 'COMMIT') throw new Error(`COMMIT was answered by ${command}`);
     return result;
   } catch (error) {
     if (!isBroken(error)) await client.query('ROLLBACK');

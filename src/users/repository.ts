@@ -1,6 +1,7 @@
 /** The statements on users: the people who log in under a customer. */
 import type { Page } from '../core/batches';
 import { nameKey } from '../core/names';
+import { type PasswordPolicy, policyOf } from '../core/password-policy';
 import type { Actor } from '../core/rights';
 import { type Queryable, type Transaction, sql } from '../db/database';
 
@@ -92,17 +93,22 @@ export interface UserRow {
   readonly is_recovery: boolean;
 }
 
+/** A user that is about to be changed. */
+export interface LockedUser extends UserRow {
+  /** What a new password must be like. */
+  readonly policy: PasswordPolicy;
+}
+
 const rowColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, u.name, u.description, u.email, u.blocked,
   u.is_default, u.is_recovery`;
 
-const rowStatement = (name: string, clause: string) =>
-  sql(
-    name,
-    `SELECT ${rowColumns} FROM users u JOIN customers c ON c.i_customer = u.i_customer
-     WHERE u.i_web_user = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path) ${clause}`,
-  );
-const findRowStatement = rowStatement('find_user_row', '');
-const lockRowStatement = rowStatement('lock_user_row', 'FOR NO KEY UPDATE OF u');
+const rowFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
+  WHERE u.i_web_user = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)`;
+const findRowStatement = sql('find_user_row', `SELECT ${rowColumns} ${rowFrom}`);
+const lockRowStatement = sql(
+  'lock_user_row',
+  `SELECT ${rowColumns}, ${policyOf('c')} AS policy ${rowFrom} FOR NO KEY UPDATE OF u`,
+);
 
 /** A user of the actor or of a customer below it. */
 export async function findUserRow(
@@ -118,8 +124,8 @@ export async function lockUser(
   db: Transaction,
   actor: Actor,
   i_web_user: number,
-): Promise<UserRow | undefined> {
-  const [row] = await db.query<UserRow>(lockRowStatement, [i_web_user, actor.i_customer]);
+): Promise<LockedUser | undefined> {
+  const [row] = await db.query<LockedUser>(lockRowStatement, [i_web_user, actor.i_customer]);
   return row;
 }
 

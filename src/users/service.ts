@@ -6,13 +6,13 @@
 import { changesBetween, secretChange } from '../core/audit';
 import { inBatches } from '../core/batches';
 import type { Call } from '../core/method';
-import { demandPolicy } from '../core/password-policy';
+import { demandPolicy, demandSatisfies } from '../core/password-policy';
 import { demand } from '../core/rights';
 import { demandWithin } from '../core/tree';
 import type { Database } from '../db/database';
 import { forbidden, notFound } from '../faults';
 import * as repository from './repository';
-import type { AccessLevel, UserRow } from './repository';
+import type { AccessLevel, LockedUser, UserRow } from './repository';
 
 export interface UserFields {
   readonly web_login?: string;
@@ -32,8 +32,7 @@ export async function createWebUser(
   const { actor, db } = call;
   const i_customer = params.i_customer ?? actor.i_customer;
   if (i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
-  await demandWithin(db, actor, i_customer);
-  await demandPolicy(db, i_customer, params.web_password);
+  await Promise.all([demandWithin(db, actor, i_customer), demandPolicy(db, i_customer, params.web_password)]);
   const i_web_user = await repository.insertUser(db, {
     ...params,
     i_customer,
@@ -51,7 +50,7 @@ export async function updateWebUser(
   password_hash: string | undefined,
 ) {
   const user = await demandChangeable(call, params.i_web_user);
-  if (params.web_password !== undefined) await demandPolicy(call.db, user.i_customer, params.web_password);
+  if (params.web_password !== undefined) demandSatisfies(params.web_password, user.policy);
   await repository.updateUser(call.db, params.i_web_user, params, password_hash ?? null);
   await record(call, 'U', user, user, params);
   return { result: 'OK' as const, i_web_user: user.i_web_user };
@@ -97,7 +96,7 @@ export async function listWebUsers(
 }
 
 /** The user, locked, if the actor may change it; 403 without the right, before it is told whether there is one. */
-async function demandChangeable(call: Call, i_web_user: number): Promise<UserRow> {
+async function demandChangeable(call: Call, i_web_user: number): Promise<LockedUser> {
   const user = await repository.lockUser(call.db, call.actor, i_web_user);
   if (user?.i_customer !== call.actor.i_customer) demand(call.actor, 'customers_mgmt:edit');
   if (!user) throw notFound('User');
