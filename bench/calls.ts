@@ -68,7 +68,12 @@ export function askedOf(series: Series, n: number): Asked {
     const i_customer = population.first_i_customer + index;
     return { http_method: 'GET', path: `${path}${call}/${i_customer}`, body: '', expected };
   }
-  return { http_method: 'POST', path, body: bodyOf(call, population, index, spread, `${tag}-${n}`), expected };
+  return {
+    http_method: 'POST',
+    path,
+    body: bodyOf(call, population, index, spread, `${tag}-${n}`),
+    expected,
+  };
 }
 
 function expectedOf(call: CallName, index: number, spread: number): string {

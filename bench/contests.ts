@@ -48,9 +48,19 @@ export const entries = {
   argon2: { runner: 'argon2', call: 'auth', title: 'argon2 verifications' },
   auth: { runner: 'treeline', call: 'auth', title: 'Treeline: authCustomer' },
   plain_funds: { runner: 'plain', call: 'add_funds', title: 'pg, the same statements', spread: 1_000 },
-  funds: { runner: 'treeline', call: 'add_funds', title: 'Treeline: customerAddFunds, 1,000 customers', spread: 1_000 },
+  funds: {
+    runner: 'treeline',
+    call: 'add_funds',
+    title: 'Treeline: customerAddFunds, 1,000 customers',
+    spread: 1_000,
+  },
   plain_funds_hot: { runner: 'plain', call: 'add_funds', title: 'pg, the same statements', spread: 1 },
-  funds_hot: { runner: 'treeline', call: 'add_funds', title: 'Treeline: customerAddFunds, one customer', spread: 1 },
+  funds_hot: {
+    runner: 'treeline',
+    call: 'add_funds',
+    title: 'Treeline: customerAddFunds, one customer',
+    spread: 1,
+  },
 } as const satisfies Record<string, Entry>;
 export type EntryId = keyof typeof entries;
 

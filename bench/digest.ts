@@ -36,4 +36,3 @@ export function digestSigner(
 }
 
 const md5 = (text: string): string => hash('md5', text);
-

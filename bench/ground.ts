@@ -75,8 +75,8 @@ async function prepare(tell: (line: string) => void, clearing: Clearing): Promis
   };
   const load = kept(startHelper<LoadTask, Load>('load.ts'));
   const { connection } = embedded;
-  const { rows } = await (await connect(connection.database)).query<{ server_version: string }>(
-    'SHOW server_version',
-  );
+  const { rows } = await (
+    await connect(connection.database)
+  ).query<{ server_version: string }>('SHOW server_version');
   return { folder, connection, postgres_version: rows[0]?.server_version ?? '', load, tell, kept, connect };
 }

@@ -3,6 +3,7 @@ import {
   type Grown,
   type SizeName,
   bareOffset,
+  deepCalls,
   depths,
   grownCalls,
   keyOf,
@@ -19,7 +20,7 @@ const offsetTarget = 1.5;
 const listTarget_ms = 50;
 
 export function growthTable(grown: Grown): string {
-  const verdicts = [...sizeVerdicts(grown), depthVerdict(grown), ...listVerdicts(grown)];
+  const verdicts = [...sizeVerdicts(grown), ...depthVerdicts(grown), ...listVerdicts(grown)];
   return verdictTable(['', 'median', 'against', 'median', 'ratio (lowest to highest)', 'target'], verdicts);
 }
 
@@ -52,21 +53,22 @@ const sizeVerdicts = (grown: Grown): Verdict[] =>
     };
   });
 
-function depthVerdict(grown: Grown): Verdict {
-  const [top, bottom] = [Math.min(...depths), Math.max(...depths)];
-  const ratio = ratioBetween(grown, keyOf('depth', bottom), keyOf('depth', top));
-  return {
-    cells: [
-      `getCustomerInfo from depth ${bottom}`,
-      milliseconds(medianOf(grown, 'depth', bottom)),
-      `from depth ${top}`,
-      milliseconds(medianOf(grown, 'depth', top)),
-      ratioText(ratio),
-      `≤ ${depthTarget}`,
-    ],
-    met: ratio.median <= depthTarget,
-  };
-}
+const depthVerdicts = (grown: Grown): Verdict[] =>
+  deepCalls.map(({ call, title }) => {
+    const [top, bottom] = [Math.min(...depths), Math.max(...depths)];
+    const ratio = ratioBetween(grown, keyOf(call, bottom), keyOf(call, top));
+    return {
+      cells: [
+        `${title} from depth ${bottom}`,
+        milliseconds(medianOf(grown, call, bottom)),
+        `from depth ${top}`,
+        milliseconds(medianOf(grown, call, top)),
+        ratioText(ratio),
+        `≤ ${depthTarget}`,
+      ],
+      met: ratio.median <= depthTarget,
+    };
+  });
 
 function listVerdicts(grown: Grown): Verdict[] {
   const [offset, ...others] = longListCalls;

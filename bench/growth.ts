@@ -17,6 +17,11 @@ export const ownedInLarge = 200_000;
 
 export const depths = [1, 8, 64] as const;
 
+export const deepCalls = [
+  { call: 'info', title: 'getCustomerInfo' },
+  { call: 'update', title: 'updateCustomer' },
+] as const satisfies readonly { call: CallName; title: string }[];
+
 export const grownCalls = [
   { call: 'info', title: 'getCustomerInfo' },
   { call: 'create', title: 'createCustomer' },
@@ -132,29 +137,51 @@ async function bareOffsets(db: Client, i_wholesaler: number, seconds: number): P
   }
   const sorted = latencies_ms.sort((a, b) => a - b);
   const median_ms = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-  return { calls_per_s: 1_000 / median_ms, median_ms, p99_ms: Number.NaN, wrong: 0, firstWrong: '', stale: 0 };
+  return {
+    calls_per_s: 1_000 / median_ms,
+    median_ms,
+    p99_ms: Number.NaN,
+    wrong: 0,
+    firstWrong: '',
+    stale: 0,
+  };
 }
 
-/** A chain down to the greatest depth, each customer the only one of the one above; those of `depths` ask for themselves. */
+/**
+ * A chain one level deeper than the greatest depth, each customer the only one of the one above. Those of `depths`
+ * ask for themselves, and change the one below.
+ */
 async function chainTasks(
   ground: Ground,
   site: Site,
   call: (runner: Runner, name: CallName, spread: number) => Task['run'],
 ): Promise<Task[]> {
   ground.tell('Making a chain of depth 64');
-  const tasks: Task[] = [];
-  let above = 1;
-  for (let depth = 1; depth <= Math.max(...depths); depth += 1) {
-    const login: Login = { name: `chain-${depth}`, password: site.login.password };
-    const members = depth === 1 ? { i_tariff: 1 } : { i_tariff: await tariffOf(site, above), i_wholesaler: above };
-    above = await makeMember({ treeline: site.treeline, login: site.root }, login, members);
-    if (!(depths as readonly number[]).includes(depth)) continue;
-    const own = { ...site, population: { ...site.population, first_i_customer: above, count: 1 } };
-    const how = { form: 'xmlrpc', path: xmlrpcPath, login, expected: `>${login.name}<` } as const;
-    const runner = loadRunner(ground, own, site.treeline, how);
-    tasks.push({ key: keyOf('depth', depth), run: call(runner, 'info', 1) });
+  const chain = [1];
+  const loginAt = (depth: number): Login => ({ name: `chain-${depth}`, password: site.login.password });
+  for (let depth = 1; depth <= Math.max(...depths) + 1; depth += 1) {
+    const above = chain.at(-1) ?? 1;
+    const members =
+      depth === 1 ? { i_tariff: 1 } : { i_tariff: await tariffOf(site, above), i_wholesaler: above };
+    chain.push(await makeMember({ treeline: site.treeline, login: site.root }, loginAt(depth), members));
   }
-  return tasks;
+  return depths.flatMap((depth) => {
+    const login = loginAt(depth);
+    const about = (place: number, expected?: string): Runner => {
+      const population = { ...site.population, first_i_customer: chain[place] ?? 0, count: 1 };
+      const how = {
+        form: 'xmlrpc',
+        path: xmlrpcPath,
+        login,
+        ...(expected !== undefined && { expected }),
+      } as const;
+      return loadRunner(ground, { ...site, population }, site.treeline, how);
+    };
+    return [
+      { key: keyOf('info', depth), run: call(about(depth, `>${login.name}<`), 'info', 1) },
+      { key: keyOf('update', depth), run: call(about(depth + 1), 'update', 1) },
+    ];
+  });
 }
 
 async function tariffOf({ db }: Site, i_customer: number): Promise<number> {

@@ -147,4 +147,3 @@ function written({ http_method, path, body }: Asked, address: string, signature:
     `${http_method} ${path} HTTP/1.1\r\nHost: ${address}\r\n${signature}${content}\r\n${body}`,
   );
 }
-

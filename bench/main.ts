@@ -24,6 +24,7 @@ interface Options {
   readonly quick?: true;
   readonly rounds?: number;
   readonly seconds?: number;
+  readonly calls?: number;
   readonly contests?: true;
   readonly growth?: true;
   readonly memory?: true;
@@ -31,9 +32,13 @@ interface Options {
 
 const command = new Command('npm run bench --')
   .description('Measures Treeline beside its peers, in a growing tree, and in memory.')
-  .option('--quick', `two minutes: fewer customers, fewer rounds, no growth; ${benchmarksFile} stays as it is`)
+  .option(
+    '--quick',
+    `two minutes: fewer customers, fewer rounds, no growth; ${benchmarksFile} stays as it is`,
+  )
   .option('--rounds <number>', 'how often each measurement is taken (5)', positive)
   .option('--seconds <number>', 'how long each one takes (3)', positive)
+  .option('--calls <number>', 'after how many calls memory is read again (1,000,000)', positive)
   .option('--contests', 'only the calls beside those of the peers')
   .option('--growth', 'only the growing tree')
   .option('--memory', 'only the memory')
@@ -56,6 +61,7 @@ function planOf(options: Options): Plan {
   return {
     quick,
     parts: chosen.length > 0 ? chosen : usual,
+    calls: options.calls ?? (quick ? 20_000 : 1_000_000),
     effort: {
       rounds: Math.ceil(options.rounds ?? (quick ? 2 : 5)),
       seconds: options.seconds ?? (quick ? 0.7 : 3),
@@ -77,7 +83,13 @@ async function main(options: Options): Promise<void> {
     else if (!plan.quick && plan.parts.length === partNames.length) {
       const minutes = (performance.now() - began) / 60_000;
       const { postgres_version } = ground;
-      const circumstances = { effort: plan.effort, postgres_version, load_average, minutes, command: written() };
+      const circumstances = {
+        effort: plan.effort,
+        postgres_version,
+        load_average,
+        minutes,
+        command: written(),
+      };
       for (const file of writeDocument(results, circumstances)) tell(`Written: ${file}`);
     }
   });

@@ -30,7 +30,13 @@ export async function measure(
   tell: (line: string) => void,
 ): Promise<Round[]> {
   tell('Warming up');
-  let last = await takeRound(runners, customers, { ...effort, seconds: Math.min(warmUp_s, effort.seconds) }, entryIds, {});
+  let last = await takeRound(
+    runners,
+    customers,
+    { ...effort, seconds: Math.min(warmUp_s, effort.seconds) },
+    entryIds,
+    {},
+  );
   const rounds: Round[] = [];
   while (rounds.length < effort.rounds) {
     tell(`Round ${rounds.length + 1} of ${effort.rounds}`);

@@ -32,7 +32,8 @@ export const allMembers = (name: string, { i_tariff, i_commission_agent }: Refer
     min_payment_amount: 10.5,
     commission_size: 2.5,
     max_depth: 5,
-    description: 'Made by the benchmark: every parameter is given, as a form of an office would fill them in.',
+    description:
+      'Made by the benchmark: every parameter is given, as a form of an office would fill them in.',
     i_password_policy: 1,
     overcommit_limit: 10.5,
     i_time_zone: 370,

@@ -27,7 +27,12 @@ export function memoryTable({ memory, imported, importedWithPasswords }: Kept): 
       ],
       met: used_mb / idle_mb <= growthTarget,
     },
-    atMost(`${list}, peak`, `${megabytes(fast.peak_mb)} in ${fast.took_s.toFixed(1)} s`, fast.peak_mb, listTarget_mb),
+    atMost(
+      `${list}, peak`,
+      `${megabytes(fast.peak_mb)} in ${fast.took_s.toFixed(1)} s`,
+      fast.peak_mb,
+      listTarget_mb,
+    ),
     atMost(
       `${list}, slow reader, peak`,
       `${megabytes(slow.peak_mb)} in ${slow.took_s.toFixed(1)} s`,

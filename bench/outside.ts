@@ -68,7 +68,15 @@ export async function openPgbench(ground: Ground, site: Site): Promise<Pgbench |
       `SELECT ${rowColumns.join(', ')} FROM customers WHERE i_customer = :id;\n`,
   );
   return async (seconds, clients) => {
-    const effort = ['-n', '-M', 'prepared', '-c', String(clients), '-T', String(Math.max(1, Math.round(seconds)))];
+    const effort = [
+      '-n',
+      '-M',
+      'prepared',
+      '-c',
+      String(clients),
+      '-T',
+      String(Math.max(1, Math.round(seconds))),
+    ];
     const words = [...effort, '-f', script, ...where(site.connection)];
     const { stdout } = await run(program, words);
     const calls_per_s = Number(/^tps = ([\d.]+)/m.exec(stdout)?.[1]);

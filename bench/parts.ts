@@ -18,6 +18,8 @@ export interface Plan {
   readonly quick: boolean;
   readonly parts: readonly PartName[];
   readonly effort: Effort;
+  /** After how many calls memory is read again. */
+  readonly calls: number;
 }
 
 export interface ContestResults {
@@ -51,7 +53,9 @@ export async function runParts(ground: Ground, plan: Plan): Promise<Results> {
     growth?.loads.find((load) => load.wrong > 0)?.firstWrong,
     memory?.memory.wrong,
   ];
-  const mistakes = wrong.flatMap((text) => (text ? [`Some answers were wrong; the first of them:\n${text}`] : []));
+  const mistakes = wrong.flatMap((text) =>
+    text ? [`Some answers were wrong; the first of them:\n${text}`] : [],
+  );
   if (unbalanced > 0) mistakes.push(`${unbalanced} balances are not the sums of their entries`);
   return { ...(contests && { contests }), ...(growth && { growth }), ...(memory && { memory }), mistakes };
 }
@@ -70,7 +74,11 @@ async function runContests(ground: Ground, { effort, quick }: Plan, site: Site):
 }
 
 /** The bare peer's SELECT, asked by our load and by one that everybody knows. */
-async function crossChecks({ runners, plain }: Everybody, { population }: Site, effort: Effort): Promise<string> {
+async function crossChecks(
+  { runners, plain }: Everybody,
+  { population }: Site,
+  effort: Effort,
+): Promise<string> {
   const { first_i_customer: id } = population;
   const runner = runners.plain;
   if (typeof runner !== 'function') return '';
@@ -86,10 +94,10 @@ async function runGrowth(ground: Ground, { effort }: Plan, sites: GrowthSites): 
   return grown;
 }
 
-/** In a hurry: fewer calls and rows, and no list longer than what is there. */
-async function runMemory(ground: Ground, { quick }: Plan, large: Site, middle: Site): Promise<Kept> {
+/** In a hurry: fewer rows, and no list longer than what is there. */
+async function runMemory(ground: Ground, { quick, calls }: Plan, large: Site, middle: Site): Promise<Kept> {
   const kept = {
-    memory: await measureMemory(ground, large, quick ? 20_000 : 1_000_000),
+    memory: await measureMemory(ground, large, calls),
     imported: await importFile(ground, middle, quick ? 2_000 : 100_000, 'without passwords'),
     importedWithPasswords: await importFile(ground, middle, quick ? 200 : 5_000, 'with passwords'),
   };

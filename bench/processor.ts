@@ -29,7 +29,8 @@ export function watchProcessor({ server, postgres }: Watched): () => Busy {
   return () => {
     const after = read();
     const elapsed_s = (performance.now() - began) / 1_000;
-    const cores = (name: 'server' | 'postgres' | 'load'): number => usedBy(before[name], after[name]) / elapsed_s;
+    const cores = (name: 'server' | 'postgres' | 'load'): number =>
+      usedBy(before[name], after[name]) / elapsed_s;
     const machine = (after.machine - before.machine) / elapsed_s;
     const others = machine - cores('server') - cores('postgres') - cores('load');
     return {

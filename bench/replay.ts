@@ -36,7 +36,11 @@ export function replayOf(first: Recording, second: Recording): Replay {
     const answers: Rows[] = [];
     for (const { name, text, values } of steps) {
       const given = values.map((value) => value(i_customer, answers));
-      const { rows } = await client.query<Record<string, unknown>>({ ...(name && { name }), text, values: given });
+      const { rows } = await client.query<Record<string, unknown>>({
+        ...(name && { name }),
+        text,
+        values: given,
+      });
       answers.push(rows);
     }
     return answers;

@@ -22,7 +22,9 @@ export async function rowsOf(db: Client, i_customer: number): Promise<Written[]>
   const written: Written[] = [];
   for (const { table, columns } of tables) {
     const texts = columns.map((name) => `${quoted(name)}::text`).join(', ');
-    const { rows } = await db.query<Row>(`SELECT ${texts} FROM ${table} WHERE xmin = (${xmin})`, [i_customer]);
+    const { rows } = await db.query<Row>(`SELECT ${texts} FROM ${table} WHERE xmin = (${xmin})`, [
+      i_customer,
+    ]);
     if (rows.length > 0) written.push({ table, rows });
   }
   return written;
@@ -94,7 +96,10 @@ export async function send(
   const filled = (value: string | null): string | null =>
     value === null || !hasSlot(value)
       ? value
-      : value.replaceAll(slots.id, String(id)).replaceAll(slots.name, customer).replaceAll(slots.recovery, recovery);
+      : value
+          .replaceAll(slots.id, String(id))
+          .replaceAll(slots.name, customer)
+          .replaceAll(slots.recovery, recovery);
   let i_payment: string | undefined;
   await client.query('BEGIN');
   for (const { name, text, values } of templates) {

@@ -75,12 +75,18 @@ export async function openRunners(ground: Ground, site: Site): Promise<Everybody
   const python = await openPython(ground, site);
   const abyss = await openAbyss(ground);
   const pgbench = await openPgbench(ground, site);
-  const runners = {
+  const runners: Runners = {
     treeline: run(site.treeline, { form: 'xmlrpc', path: xmlrpcPath, login }),
-    operator: run(await serverOf(ground, startHelper<OperatorTask, number>('peers/operator.ts'), operatorTask), asked),
+    operator: run(
+      await serverOf(ground, startHelper<OperatorTask, number>('peers/operator.ts'), operatorTask),
+      asked,
+    ),
     plain: run(plain, asked),
     naive: run(
-      await serverOf(ground, startHelper<NaiveTask, number>('peers/naive.ts'), { connection, pool_size: poolSize }),
+      await serverOf(ground, startHelper<NaiveTask, number>('peers/naive.ts'), {
+        connection,
+        pool_size: poolSize,
+      }),
       called,
     ),
     python: 'absent' in python ? python : run(python, called),
@@ -105,10 +111,14 @@ async function serverOf<Task extends object>(
 /** Two processes that share the port, where there is such a setting. */
 async function openWorkers(ground: Ground, site: Site): Promise<Runner | Absent> {
   const name = 'TREELINE_WORKERS';
-  const isThere = Object.values(allSettings).some((setting) => String(setting.name) === name);
+  const isThere = Object.values(allSettings).some((setting) => setting.name === name);
   if (!isThere) return { absent: `${name} is not there` };
   const server = await startTreeline({ ...site.settings, [name]: '2' }, join(ground.folder, 'workers.log'));
-  return loadRunner(ground, site, ground.kept(server), { form: 'xmlrpc', path: xmlrpcPath, login: site.login });
+  return loadRunner(ground, site, ground.kept(server), {
+    form: 'xmlrpc',
+    path: xmlrpcPath,
+    login: site.login,
+  });
 }
 
 /** Drives a server with the load; the population and the caller are those of the site. */

@@ -14,7 +14,10 @@ export interface Verdict {
 /** The results against their targets. */
 export function contestTable(rounds: readonly Round[]): string {
   const head = ['Treeline', 'calls/s', 'against', 'calls/s', 'ratio (lowest to highest)', 'target'];
-  return verdictTable(head, contests.map((contest) => contestVerdict(contest, rounds)));
+  return verdictTable(
+    head,
+    contests.map((contest) => contestVerdict(contest, rounds)),
+  );
 }
 
 function contestVerdict(contest: Contest, rounds: readonly Round[]): Verdict {
@@ -77,10 +80,8 @@ export const count = (value: number): string =>
 export const milliseconds = (value: number): string =>
   Number.isNaN(value) ? '' : `${value >= 100 ? Math.round(value) : value.toPrecision(3)} ms`;
 const cores = (value: number): string => (Number.isNaN(value) ? '' : value.toFixed(2));
-export const withSpread = (
-  { median, lowest, highest }: Spread,
-  written: (value: number) => string,
-): string => `${written(median)} (${written(lowest)} to ${written(highest)})`;
+export const withSpread = ({ median, lowest, highest }: Spread, written: (value: number) => string): string =>
+  `${written(median)} (${written(lowest)} to ${written(highest)})`;
 
 const met = (value: boolean | undefined): string => (value === undefined ? '' : value ? 'yes' : '**no**');
 

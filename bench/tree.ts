@@ -13,9 +13,7 @@ export async function growTree(
   count: number,
   onProgress: (made: number) => void,
 ): Promise<number> {
-  const { rows } = await db.query<{ first: number }>(
-    'SELECT max(i_customer) + 1 AS first FROM customers',
-  );
+  const { rows } = await db.query<{ first: number }>('SELECT max(i_customer) + 1 AS first FROM customers');
   let first = rows[0]?.first ?? 0;
   const start = first;
   let parents = { first: 1, count: 1 };

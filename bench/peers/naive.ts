@@ -14,7 +14,11 @@ serveTasks(serve);
 
 /** Answers the port. */
 async function serve({ connection, pool_size }: NaiveTask): Promise<number> {
-  const db = knex({ client: 'pg', connection: { ...connection, ssl: false }, pool: { min: 0, max: pool_size } });
+  const db = knex({
+    client: 'pg',
+    connection: { ...connection, ssl: false },
+    pool: { min: 0, max: pool_size },
+  });
   // The package does not tell which port it was given.
   const port = await freePort();
   return new Promise((resolve) => {
@@ -31,7 +35,7 @@ async function serve({ connection, pool_size }: NaiveTask): Promise<number> {
             answer(null, { result: 'OK', customer });
           },
           (error: unknown) => {
-            answer(error as object, null);
+            answer(error, null);
           },
         );
     });

@@ -22,7 +22,12 @@ serveTasks(serve);
 
 /** Answers the port. The session lasts as long as this process. */
 function serve({ settings, i_wholesaler, population }: OperatorTask): Promise<number> {
-  const terminal = { env: settings, stdin: new PassThrough(), stdout: process.stdout, stderr: process.stderr };
+  const terminal = {
+    env: settings,
+    stdin: new PassThrough(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+  };
   const shell = { terminal, version: '', methods: allMethods, serve: () => Promise.resolve() };
   return new Promise((resolve, reject) => {
     inSession(shell, {}, async (context) => {
@@ -33,8 +38,8 @@ function serve({ settings, i_wholesaler, population }: OperatorTask): Promise<nu
 }
 
 async function importOne(context: Context, name: string, population: Population): Promise<string> {
-  const { web_password: _none, api_password: _neither, ...given } = newMembers(name, population);
-  const members = Object.fromEntries(Object.entries(given).map(([key, value]) => [key, cellOf(value)]));
+  const given = Object.entries(newMembers(name, population)).filter(([key]) => !key.endsWith('_password'));
+  const members = Object.fromEntries(given.map(([key, value]) => [key, cellOf(value)]));
   const outcome = await attempt(context, 'importCustomer', members);
   if (outcome instanceof Fault) throw outcome;
   return `<name>i_customer</name>${JSON.stringify(outcome.result)}`;

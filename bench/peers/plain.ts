@@ -24,8 +24,13 @@ serveTasks(serve);
 /** Answers the port. */
 async function serve(task: PlainTask): Promise<number> {
   const recordings = await recordTreeline(task);
-  const pool = new Pool({ ...task.connection, ssl: false, max: task.pool_size });
-  const imports = new Pool({ ...task.connection, ssl: false, max: task.import_pool_size });
+  const pool = new Pool({ ...task.connection, ssl: false, max: task.pool_size, idleTimeoutMillis: 0 });
+  const imports = new Pool({
+    ...task.connection,
+    ssl: false,
+    max: task.import_pool_size,
+    idleTimeoutMillis: 0,
+  });
   const answers = answersOf(task, pool, imports, recordings);
   return listen(
     createServer((request, response) => {
@@ -120,7 +125,11 @@ async function info(pool: Pool, id: number): Promise<string> {
 }
 
 async function infoJson(pool: Pool, id: number): Promise<string> {
-  const { rows } = await pool.query<{ customer: Row }>({ name: 'info_json', text: infoJsonText, values: [id] });
+  const { rows } = await pool.query<{ customer: Row }>({
+    name: 'info_json',
+    text: infoJsonText,
+    values: [id],
+  });
   return head + structOf(rows[0]?.customer ?? {}) + foot;
 }
 
