@@ -2,7 +2,7 @@
  * The measurements, taken in turn within each round and on all sides right after each other:
  * whatever else the machine does falls on all of them alike, and a ratio is one of neighbours.
  */
-import type { Client } from 'pg';
+import type { ClientBase } from 'pg';
 import { type Contest, type Entry, type EntryId, entries, entryIds } from './contests';
 import type { Load } from './load';
 import type { Runners } from './runners';
@@ -61,13 +61,14 @@ async function takeRound(
     const runner = runners[entry.runner];
     if (typeof runner !== 'function') continue;
     const members = entry.members ?? 1;
+    const seconds = Math.max(effort.seconds, entry.least_s ?? 0);
     const rate = (before[id]?.calls_per_s ?? 0) / members;
     const load = await runner({
       call: entry.call,
       spread: entry.spread ?? customers,
-      seconds: effort.seconds,
+      seconds,
       connections: entry.connections ?? effort.connections,
-      foreseen: Math.ceil(rate * effort.seconds * margin),
+      foreseen: Math.ceil(rate * seconds * margin),
     }).catch((cause: unknown) => {
       throw new Error(`Not measured: ${entry.title}`, { cause });
     });
@@ -93,7 +94,7 @@ export function firstWrong(rounds: readonly Round[]): string | undefined {
 }
 
 /** How many customers have a balance that is not the sum of their entries; any is a mistake. */
-export async function wrongBalances(db: Client): Promise<number> {
+export async function wrongBalances(db: ClientBase): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM customers c
      LEFT JOIN (SELECT i_customer, sum(amount) AS sum FROM entries GROUP BY i_customer) e USING (i_customer)

@@ -71,8 +71,13 @@ async function fundsReplay(caller: Caller, samples: readonly [number, number]): 
   const proving = await recorded(() => caller.call('system.listMethods'));
   const texts = new Set(proving.map(({ text }) => text));
   const record = async (i_customer: number) => {
-    const statements = await recorded(() => call(i_customer));
-    return { i_customer, statements: statements.filter(({ text }) => !texts.has(text)) };
+    const heard = await recorded(() => call(i_customer));
+    // Calls name their statements; a connection without any only listens for announcements.
+    const calling = new Set(
+      heard.flatMap(({ name, connection }) => (name === undefined ? [] : [connection])),
+    );
+    const statements = heard.filter(({ text, connection }) => calling.has(connection) && !texts.has(text));
+    return { i_customer, statements };
   };
   return replayOf(await record(samples[0]), await record(samples[1]));
 }

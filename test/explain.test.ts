@@ -27,8 +27,8 @@ test('a scan of a table is found where there is one', () => {
 });
 
 test('statements of every kind were heard', () => {
-  const kinds = plans.map(({ text }) => /\b(INSERT INTO|UPDATE|SELECT)\b/.exec(text)?.[1]);
-  expect(new Set(kinds)).toEqual(new Set(['INSERT INTO', 'UPDATE', 'SELECT']));
+  const kinds = plans.map(({ text }) => /\b(INSERT INTO|UPDATE|DELETE|SELECT)\b/.exec(text)?.[1]);
+  expect(new Set(kinds)).toEqual(new Set(['INSERT INTO', 'UPDATE', 'DELETE', 'SELECT']));
 });
 
 test('docs/explain.md has every hot statement as it is; npm run explain writes it', () => {

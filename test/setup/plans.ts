@@ -17,6 +17,7 @@ export const growingTables = [
   'api_credentials',
   'login_failures',
   'idempotency_keys',
+  'tariffs',
 ] as const;
 
 export interface Plan {
@@ -65,6 +66,7 @@ const seeds = (i_wholesaler: number): string[] => [
    FROM generate_series(1001, ${customers} + 1000) i`,
   `INSERT INTO login_failures (scope, login_key, failed_at)
    SELECT 'web ' || i % 100, 'seed-' || i, now() - make_interval(secs => i) FROM generate_series(1, ${customers}) i`,
+  `INSERT INTO tariffs (i_customer, name, currency) SELECT i, 'Seed', 'USD' FROM generate_series(5001, 10000) i`,
   `INSERT INTO idempotency_keys (scope, idempotency_key, content_hash)
    SELECT 'seed', i::text, '' FROM generate_series(1, ${customers}) i`,
 ];
