@@ -101,7 +101,7 @@ async function main(options: Options): Promise<void> {
 
 /** The command as it was given. */
 const written = (): string =>
-  ['npm run bench', ...process.argv.slice(2)].join(process.argv.length > 2 ? ' -- ' : '');
+  ['npm run bench', ...(process.argv.length > 2 ? ['--'] : []), ...process.argv.slice(2)].join(' ');
 
 command.action(main);
 command.parseAsync().catch((error: unknown) => {

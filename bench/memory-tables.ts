@@ -22,7 +22,7 @@ export function memoryTable({ memory, imported, importedWithPasswords }: Kept): 
     {
       cells: [
         `Idle, after ${calls.toLocaleString('en')} calls`,
-        `${megabytes(used_mb)}, ${(used_mb / idle_mb).toFixed(2)} of just started; ${megabytes(warm_mb)} after the first 20,000`,
+        `${megabytes(used_mb)}, ${(used_mb / idle_mb).toFixed(2)} of just started; ${megabytes(warm_mb)} when warm`,
         `≤ ${growthTarget} of just started`,
       ],
       met: used_mb / idle_mb <= growthTarget,

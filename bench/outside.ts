@@ -91,13 +91,12 @@ const where = ({ host, port, user, database }: Connection): string[] => [
   database,
 ];
 
-/** The same peer under wrk or autocannon and under our own load: whether ours counts as they do. */
+/** A peer under wrk or else autocannon, for so many whole seconds: whether our own load counts as they do. */
 export async function crossCheck(url: string, connections: number, seconds: number) {
-  const whole = String(Math.max(1, Math.round(seconds)));
-  const wrk = await run('wrk', ['-t1', `-c${connections}`, `-d${whole}s`, url]).catch(() => undefined);
+  const wrk = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, url]).catch(() => undefined);
   const rate = /Requests\/sec: *([\d.]+)/.exec(wrk?.stdout ?? '')?.[1];
   if (rate !== undefined) return { tool: 'wrk', calls_per_s: Number(rate) };
-  const words = ['--no-install', 'autocannon', '-j', '-c', String(connections), '-d', whole, url];
+  const words = ['--no-install', 'autocannon', '-j', '-c', String(connections), '-d', String(seconds), url];
   const { stdout } = await run('npx', words, { cwd: projectRoot, maxBuffer: 2 ** 24 });
   const { requests } = JSON.parse(stdout) as { requests: { average: number } };
   return { tool: 'autocannon', calls_per_s: requests.average };

@@ -82,8 +82,10 @@ async function crossChecks(
   const { first_i_customer: id } = population;
   const runner = runners.plain;
   if (typeof runner !== 'function') return '';
-  const { seconds, connections } = effort;
-  const own = await runner({ call: 'info', spread: 1, seconds, connections, foreseen: 0 });
+  const { connections } = effort;
+  // wrk takes whole seconds.
+  const seconds = Math.max(1, Math.round(effort.seconds));
+  const own = await runner({ call: 'info', spread: 1, seconds, connections, foreseen: seconds * 10_000 });
   const other = await crossCheck(`http://127.0.0.1:${plain.port}/info/${id}`, connections, seconds);
   return `${other.tool} makes ${count(other.calls_per_s)} calls a second with it, and this load ${count(own.calls_per_s)}`;
 }

@@ -49,7 +49,7 @@ const text = (x: number, y: number, words: string, more = ''): string =>
 const bar = (x: number, y: number, width: number, kind: string): string =>
   `<rect class="${kind}" x="${x}" y="${y}" width="${Math.max(1, width).toFixed(1)}" height="18" rx="2"/>`;
 
-const [left, row_height, bars_width] = [300, 28, 520];
+const [left, row_height, bars_width, picture_width] = [420, 28, 420, 940];
 
 /** getCustomerInfo a second, Treeline among its peers. */
 export function ratesPicture(rounds: readonly Round[]): string {
@@ -70,7 +70,12 @@ export function ratesPicture(rounds: readonly Round[]): string {
       text(left + width + 8, y + 14, count(rate)),
     ];
   });
-  return picture(920, 64 + sorted.length * row_height, 'The customer of an id, calls a second', rows);
+  return picture(
+    picture_width,
+    64 + sorted.length * row_height,
+    'The customer of an id, calls a second',
+    rows,
+  );
 }
 
 /** Every ratio that has a target, as a share of it. */
@@ -81,24 +86,28 @@ export function ratiosPicture(rounds: readonly Round[]): string {
       ? []
       : [{ contest, ratio, target: contest.target }];
   });
-  const widest = 2;
-  const scale = (share: number): number => (Math.min(share, widest) / widest) * bars_width;
+  const [widest, label_width] = [2, 90];
+  const scale = (share: number): number => (Math.min(share, widest) / widest) * (bars_width - label_width);
   const bottom = 48 + held.length * row_height;
   const rows = held.flatMap(({ contest, ratio, target }, index) => {
     const y = 48 + index * row_height;
     const width = scale(ratio / target);
-    const words = `${contest.title} : ${entries[contest.peer].title}`;
-    const label = words.length > 46 ? `${words.slice(0, 45)}…` : words;
+    // Not across the line of the target.
+    const end = width < scale(1) && width + label_width > scale(1) ? scale(1) : width;
     return [
-      text(left - 10, y + 14, label, ' text-anchor="end" font-size="11"'),
+      text(left - 10, y + 14, `${contest.title} : ${entries[contest.peer].title}`, ' text-anchor="end"'),
       bar(left, y, width, ratio >= target ? 'own' : 'short'),
-      text(left + width + 8, y + 14, `${ratio.toFixed(2)} of ${target}`),
+      text(left + end + 8, y + 14, `${ratio.toFixed(2)} of ${target}`),
     ];
   });
   const target_x = left + scale(1);
   const line = `<line class="mark" x1="${target_x}" y1="42" x2="${target_x}" y2="${bottom}"/>`;
   const foot = text(target_x, bottom + 16, 'target', ' text-anchor="middle" class="soft"');
-  return picture(940, bottom + 28, 'Ratios to the peers, beside their targets', [...rows, line, foot]);
+  return picture(picture_width, bottom + 28, 'Ratios to the peers, beside their targets', [
+    ...rows,
+    line,
+    foot,
+  ]);
 }
 
 interface Curve {
@@ -150,7 +159,7 @@ function panel(x: number, what: string, curves: readonly Curve[]): string[] {
           `<circle fill="${colour}" cx="${across(at).toFixed(1)}" cy="${down(value_ms).toFixed(1)}" r="3"/>`,
       ),
       `<path class="line" stroke="${colour}" d="M ${x + width + 20} ${y - 4} h 16"/>`,
-      text(x + width + 42, y, title, ' font-size="12"'),
+      text(x + width + 42, y, title, ''),
     ];
   });
   return [...grid, ...marks, ...lines, text(x + width / 2, bottom + 40, what, ' text-anchor="middle"')];

@@ -1,6 +1,6 @@
 /** The peers of the benchmark do what Treeline does: they follow its statements and rows, whatever these become. */
 import { randomBytes } from 'node:crypto';
-import { Pool } from 'pg';
+import { Pool, type PoolClient } from 'pg';
 import { newMembers } from '../bench/calls';
 import { wrongBalances } from '../bench/measure';
 import { allRights } from '../bench/members';
@@ -63,7 +63,7 @@ async function rowsMadeBy(work: () => Promise<unknown>): Promise<number[]> {
   return (await count()).map((rows, place) => rows - (before[place] ?? 0));
 }
 
-async function onClient(work: (client: Awaited<ReturnType<Pool['connect']>>) => Promise<unknown>) {
+async function onClient(work: (client: PoolClient) => Promise<unknown>) {
   const client = await pool.connect();
   await work(client).finally(() => {
     client.release();
