@@ -78,6 +78,8 @@ export interface Contest {
   readonly target?: number;
   /** Where the ratio is to be less than this. */
   readonly below?: number;
+  /** Why it is no better; stands in the document while the target is missed. */
+  readonly reason?: string;
 }
 
 export const contests: readonly Contest[] = [

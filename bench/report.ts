@@ -10,7 +10,7 @@ import { memoryTable } from './memory-tables';
 import type { ContestResults, Results } from './parts';
 import { growthPicture, ratesPicture, ratiosPicture } from './pictures';
 import { projectRoot } from './processes';
-import { contestTable, count, detailTable } from './tables';
+import { contestTable, count, detailTable, reasons } from './tables';
 
 export const benchmarksFile = join('docs', 'benchmarks.md');
 
@@ -70,7 +70,7 @@ function throughput({ rounds, customers, absent, crossChecked }: ContestResults,
 ${contestTable(rounds)}
 
 ${count(customers)} customers below one wholesaler, who calls. A ratio is that of two neighbours in one round.
-${absent.length > 0 ? `\nNot there:\n\n${absent.map((line) => `- ${line}`).join('\n')}\n` : ''}
+${listed('Not there', absent)}${listed('Targets that were missed', reasons(rounds))}
 - **node:http + pg** (\`bench/peers/plain.ts\`): the least that a Node server can do. It takes the id from the URL, runs one named
   statement and joins the XML. It parses no body, asks nobody who he is, checks nothing, escapes nothing, logs nothing.
 - **pg, the same rows**: the rows that a call of Treeline's was seen to leave, written in BEGIN … COMMIT with one plain statement
@@ -86,6 +86,9 @@ The load is a process of its own (\`bench/load.ts\`): Digest needs another heade
 send. Asked the same of the bare peer with ${effort.connections} connections, ${crossChecked}.
 `;
 }
+
+const listed = (title: string, lines: readonly string[]): string =>
+  lines.length > 0 ? `\n${title}:\n\n${lines.map((line) => `- ${line}`).join('\n')}\n` : '';
 
 const growthWords = (customers: number): string => `![Latency against size and depth](bench-growth.svg)
 

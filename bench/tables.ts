@@ -20,6 +20,15 @@ export function contestTable(rounds: readonly Round[]): string {
   );
 }
 
+/** Why targets were missed, as far as it is known. */
+export const reasons = (rounds: readonly Round[]): string[] =>
+  contests.flatMap((contest) => {
+    const { reason } = contest;
+    return reason === undefined || contestVerdict(contest, rounds).met !== false
+      ? []
+      : [`${contest.title} : ${entries[contest.peer].title}: ${reason}`];
+  });
+
 function contestVerdict(contest: Contest, rounds: readonly Round[]): Verdict {
   const { title, own, peer, target, below } = contest;
   const ratio = ratioOf(contest, rounds);
