@@ -49,7 +49,7 @@ const text = (x: number, y: number, words: string, more = ''): string =>
 const bar = (x: number, y: number, width: number, kind: string): string =>
   `<rect class="${kind}" x="${x}" y="${y}" width="${Math.max(1, width).toFixed(1)}" height="18" rx="2"/>`;
 
-const [left, row_height, bars_width, picture_width] = [420, 28, 420, 940];
+const [left, row_height, bars_width, picture_width] = [460, 28, 380, 940];
 
 /** getCustomerInfo a second, Treeline among its peers. */
 export function ratesPicture(rounds: readonly Round[]): string {
