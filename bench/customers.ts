@@ -50,11 +50,12 @@ export async function makeCustomers(
   return population;
 }
 
+/** The uuids are those of `uuidOf`. */
 const customersText = `
-  INSERT INTO customers (i_customer, i_wholesaler, path, base_currency, name, name_key, i_tariff, i_routing_group,
+  INSERT INTO customers (uuid, i_customer, i_wholesaler, path, base_currency, name, name_key, i_tariff, i_routing_group,
     payment_method, credit_limit, company_name, salutation, first_name, last_name, mid_init, street_addr, state,
     postal_code, city, country, contact, phone, fax, email, cc, description, max_sessions, max_calls_per_second)
-  SELECT $2 + n - 1, $3, ARRAY[1, $3, $2 + n - 1]::int[], 'USD', name, name, $4, 1,
+  SELECT ('00000000-0000-4000-8000-' || lpad(to_hex($2::int + n - 1), 12, '0'))::uuid, $2 + n - 1, $3, ARRAY[1, $3, $2 + n - 1]::int[], 'USD', name, name, $4, 1,
     1, 250.5, 'Northern Voice & Data Ltd.', 'Ms.', 'Margarethe', 'Lindqvist', 'A.', n || ' Harbour Street', 'British Columbia',
     'V6B 1A1', 'Vancouver', 'Canada', 'Margarethe Lindqvist', '+1 604 555 0142', '+1 604 555 0143',
     name || '@northern-voice.example', 'accounts@northern-voice.example', 'Made by the benchmark', 120, 12.5

@@ -8,7 +8,7 @@ import { hash } from 'node:crypto';
 import { type Socket, connect } from 'node:net';
 import { serveTasks } from './processes';
 import { type Busy, type Watched, watchProcessor } from './processor';
-import { type Asked, type Series, askedOf, xmlrpcPath } from './requests';
+import { type Asked, type Series, askedOf, isRest, xmlrpcPath } from './requests';
 
 export interface LoadTask {
   readonly series: Series;
@@ -115,7 +115,8 @@ async function openClient(task: LoadTask, index: number): Promise<Client> {
   const connection = await openConnection(port);
   const address = `127.0.0.1:${port}`;
   let sign = noSignature;
-  if (login) sign = digestSigner(login, await connection.ask(written(emptyPost, address, '')));
+  if (login && isRest(series.call)) sign = headerSigner(login);
+  else if (login) sign = digestSigner(login, await connection.ask(written(emptyPost, address, '')));
 
   let made = 0;
   const make = (): Prepared => {
@@ -149,6 +150,12 @@ function written({ http_method, path, body }: Asked, address: string, signature:
 }
 
 const noSignature = (_asked: Asked): string => '';
+
+/** The headers of the reseller API. */
+const headerSigner =
+  ({ name, password }: { name: string; password: string }) =>
+  (_asked: Asked): string =>
+    `X-Auth-Reseller: ${name}\r\nX-Auth-User: ${name}\r\nX-Auth-Password: ${password}\r\n`;
 
 /** Digest with MD5, as most clients do it: one nonce, counted up. */
 function digestSigner(

@@ -13,6 +13,8 @@ export interface Contest {
   /** Over how many customers; absent: all. */
   readonly spread?: number;
   readonly peer: string;
+  /** The peer is this call of Treeline's own, over XML-RPC. */
+  readonly twin?: CallName;
   readonly target?: number;
 }
 
@@ -33,6 +35,16 @@ export const contests: readonly Contest[] = [
     target: 0.5,
   },
   { title: 'listCustomers, limit 50', call: 'list', peer: 'the same SELECT' },
+  { title: 'GET one customer', call: 'rest_info', peer: 'getCustomerInfo', twin: 'info', target: 1 },
+  { title: 'POST customer', call: 'rest_create', peer: 'createCustomer', twin: 'create_least', target: 1 },
+  {
+    title: 'PUT balance, 1,000 customers',
+    call: 'rest_transfer',
+    spread: 1_000,
+    peer: 'transferFunds',
+    twin: 'transfer',
+    target: 1,
+  },
 ];
 
 /** Calls that parsing is compared with, made one after another. */
@@ -102,20 +114,27 @@ async function takeSample(
   number: number,
   rates: Map<string, number>,
   side: Side,
-  { title, call, spread }: Pick<Contest, 'title' | 'call' | 'spread'>,
+  { title, call, twin, spread }: Pick<Contest, 'title' | 'call' | 'twin' | 'spread'>,
 ): Promise<Load> {
-  const server = stage[side];
+  const isPeer = side === 'peer' && twin === undefined;
+  const server = stage[isPeer ? 'peer' : 'treeline'];
   const { population } = stage;
   const key = `${title} ${side}`;
   // What the measurement before has left to be written is not this one's affair.
   await stage.db.query('CHECKPOINT');
   const foreseen = Math.ceil((rates.get(key) ?? 0) * seconds * margin);
-  const series = { server: side, call, population, spread: spread ?? population.count, tag: `new-${number}` };
+  const series = {
+    server: isPeer ? 'peer' : 'treeline',
+    call: side === 'peer' && twin ? twin : call,
+    population,
+    spread: spread ?? population.count,
+    tag: `new-${number}-${side}`,
+  } as const;
   const task = {
     series,
     port: server.port,
     watched: { server: server.pid, postgres: await postgresPids(stage) },
-    ...(side === 'treeline' && { login: stage.login }),
+    ...(!isPeer && { login: stage.login }),
     connections,
     seconds,
     foreseen,

@@ -3,8 +3,16 @@
  * both sides, and names a text that the right answer holds: a fault is HTTP 200 too.
  */
 
-export const callNames = ['info', 'list', 'add_funds', 'create', 'update'] as const;
+const restCalls = ['rest_info', 'rest_create', 'rest_transfer'] as const;
+type RestCall = (typeof restCalls)[number];
+export const callNames = [
+  ...(['info', 'list', 'add_funds', 'create', 'update', 'transfer', 'create_least'] as const),
+  ...restCalls,
+] as const;
 export type CallName = (typeof callNames)[number];
+
+/** Whether it goes to the reseller API. */
+export const isRest = (call: CallName): call is RestCall => restCalls.some((name) => name === call);
 
 /** Which customers there are: `count` of them, with ids in one run. */
 export interface Population {
@@ -14,7 +22,7 @@ export interface Population {
 }
 
 export interface Asked {
-  readonly http_method: 'GET' | 'POST';
+  readonly http_method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly body: string;
   /** Stands in the right answer and in no other. */
@@ -46,8 +54,27 @@ export function askedOf({ server, call, population, spread, tag }: Series, n: nu
   const i_customer = population.first_i_customer + index;
   const expected = expectedOf(call, index);
   if (server === 'peer') return { http_method: 'GET', path: `/${call}/${i_customer}`, body: '', expected };
+  if (isRest(call)) return restAsked(call, i_customer, index, `${tag}-${n}`);
   const body = bodyOf(call, population, index, `${tag}-${n}`);
   return { http_method: 'POST', path: xmlrpcPath, body, expected };
+}
+
+/** The uuid that a customer of the population is given. */
+export const uuidOf = (i_customer: number): string =>
+  `00000000-0000-4000-8000-${i_customer.toString(16).padStart(12, '0')}`;
+
+function restAsked(call: RestCall, i_customer: number, index: number, newName: string): Asked {
+  const path = `/account/reseller/${uuidOf(i_customer)}`;
+  switch (call) {
+    case 'rest_info':
+      return { http_method: 'GET', path, body: '', expected: `"name":"${customerName(index)}"` };
+    case 'rest_transfer':
+      return { http_method: 'PUT', path, body: '{"balance":"0.01"}', expected: '"status_code":200' };
+    case 'rest_create': {
+      const body = JSON.stringify({ name: newName, contact_name: 'Margarethe Lindqvist' });
+      return { http_method: 'POST', path: '/account/reseller', body, expected: '"status_code":200' };
+    }
+  }
 }
 
 function expectedOf(call: CallName, index: number): string {
@@ -57,15 +84,22 @@ function expectedOf(call: CallName, index: number): string {
     case 'list':
       return `>${customerName(listLimit - 1)}<`;
     case 'add_funds':
+    case 'transfer':
       return '<name>i_payment</name>';
     case 'create':
+    case 'create_least':
       return '<name>i_customer</name>';
-    case 'update':
+    default:
       return '<string>OK</string>';
   }
 }
 
-function bodyOf(call: CallName, population: Population, index: number, newName: string): string {
+function bodyOf(
+  call: Exclude<CallName, RestCall>,
+  population: Population,
+  index: number,
+  newName: string,
+): string {
   const i_customer = int(population.first_i_customer + index);
   switch (call) {
     case 'info':
@@ -74,6 +108,14 @@ function bodyOf(call: CallName, population: Population, index: number, newName: 
       return methodCall('listCustomers', { limit: int(listLimit) });
     case 'add_funds':
       return methodCall('customerAddFunds', { i_customer, amount: double('0.01'), currency: text('USD') });
+    case 'transfer':
+      return methodCall('transferFunds', { i_customer, amount: double('0.01') });
+    case 'create_least':
+      return methodCall('createCustomer', {
+        name: text(newName),
+        web_password: text('correct-horse-1'),
+        i_tariff: int(population.i_tariff),
+      });
     case 'create':
       return createCustomerBody(newName, population);
     case 'update':
@@ -105,6 +147,8 @@ export const createWholesalerBody = (name: string, api_password: string): string
     tariffs_mgmt: int(7),
     vouchers_mgmt: int(7),
     api_access: int(1),
+    use_own_tariff: int(1),
+    balance: double('1000000.0'),
   });
 
 const int = (value: number): string => `<int>${value}</int>`;
