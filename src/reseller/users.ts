@@ -84,7 +84,11 @@ export async function createUser(
 ): Promise<number> {
   const member = memberOf(place);
   const { name, contact_first_name = null, contact_last_name = null, email = null } = user;
-  const words = { web_password: member('password'), role_id: member('role_id') };
+  const words = {
+    web_password: member('password'),
+    web_login: member('name'),
+    role_id: member('role_id'),
+  };
   return inWords(words, async () => {
     demandRole(home, user);
     const made = {
@@ -145,7 +149,7 @@ async function putUser(
   // Billing, reporter and NOC are one role here: which of them it is, stays.
   const level = given.role_id === before.role_id ? undefined : levels[given.role_id];
   const { contact_first_name = null, contact_last_name = null, email = null } = given;
-  await inWords({ web_password: 'password' }, () =>
+  await inWords({ web_password: 'password', web_login: 'name' }, () =>
     updateWebUser(
       call,
       {
