@@ -16,7 +16,7 @@ afterAll(async () => {
 
 const balanceOf = async ({ i_customer }: Pick<Member, 'i_customer'>): Promise<number> => {
   const { customer } = await server.root.call('getCustomerInfo', { i_customer });
-  return Number((customer as { balance: number }).balance);
+  return (customer as { balance: number }).balance;
 };
 const uuidOf = async ({ i_customer }: Pick<Member, 'i_customer'>): Promise<string> => {
   const [row] = await runSql<{ uuid: string }>(
