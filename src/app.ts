@@ -117,7 +117,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
   });
   app.addHook('onRequest', (request, reply, done) => {
     // Fastify itself would answer 415 to a type that it cannot read.
-    delete request.raw.headers['content-type'];
+    request.raw.headers['content-type'] = 'application/octet-stream';
     void reply.header('x-request-id', request.id);
     done();
   });

@@ -3,7 +3,7 @@ import { nameKey } from '../core/names';
 import { type PasswordPolicy, policyWithId } from '../core/password-policy';
 import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
-import { type Queryable, type Transaction, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 import type { Wholesaler } from '../core/tree';
 import { customerColumns, dictionaryReferences, moneyColumns } from './fields';
 
@@ -302,7 +302,7 @@ const infoColumns = `c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, u
 const infoFrom = 'customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default';
 
 const infoStatement = (name: string, condition: string) =>
-  sql(
+  lookup(
     name,
     `SELECT row_to_json(t) AS customer FROM (SELECT ${infoColumns} FROM ${infoFrom}
        WHERE ${condition} AND $2 = ANY(c.path) AND c.deleted_at IS NULL) t`,
