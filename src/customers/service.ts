@@ -135,7 +135,9 @@ export async function updateCustomer(
   await Promise.all([
     writeColumns(call, params),
     writeLogin(call, i_customer, newLogin, password_hash),
-    params.name !== undefined && repository.renameLogins(call.db, i_customer, params.name),
+    params.name !== undefined &&
+      params.name !== target.attributes['name'] &&
+      repository.renameLogins(call.db, i_customer, params.name),
     params.api_password !== undefined &&
       storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password),
     params.balance !== undefined && adjustBalance(call, target, params.balance),
