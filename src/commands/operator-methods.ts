@@ -4,6 +4,11 @@
  */
 import type { Method } from '../core/method';
 import { customerOperatorMethods } from '../customers/operator';
+import { keyOperatorMethods } from '../system/rotate-key';
 import { userOperatorMethods } from '../users/operator';
 
-export const operatorMethods: readonly Method[] = [...customerOperatorMethods, ...userOperatorMethods];
+export const operatorMethods: readonly Method[] = [
+  ...customerOperatorMethods,
+  ...userOperatorMethods,
+  ...keyOperatorMethods,
+];

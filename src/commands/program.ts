@@ -10,6 +10,7 @@ import { importEverything } from './import-everything';
 import { withExamples } from './method-command';
 import { addPasswords } from './passwords';
 import { addPlatform } from './platform';
+import { addRotateKey } from './rotate-key';
 import { addServer } from './server';
 import { addTariffs } from './tariffs';
 import { addVerifyBooks } from './verify-books';
@@ -64,6 +65,7 @@ function createProgram(shell: Shell): Command {
   addTariffs(program, shell);
   addPlatform(program, shell);
   addPasswords(program, shell);
+  addRotateKey(program, shell);
   addErase(program, shell);
   addVerifyBooks(program, shell);
   addEverything(program, shell);

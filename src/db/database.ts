@@ -76,19 +76,29 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     knex: pool,
     query: (statement, values) => onConnection(pool, (client) => runStatement(client, statement, values)),
-    transaction: (work) => withRetries(() => onConnection(pool, (client) => inTransaction(client, work))),
-    poolState: () => {
-      const tarn = (
-        pool.client as { pool: Record<'numUsed' | 'numFree' | 'numPendingAcquires', () => number> }
-      ).pool;
-      return { used: tarn.numUsed(), idle: tarn.numFree(), waiting: tarn.numPendingAcquires() };
+    transaction: (work) => {
+      // A slow server may keep each statement's limit and pass the call's; so what is left is counted down.
+      const until = performance.now() + options.statement_timeout_ms;
+      return withRetries(() => onConnection(pool, (client) => inTransaction(client, work, until)));
     },
+    poolState: () => poolState(pool),
     close: () => pool.destroy(),
   };
 }
 
+function poolState(owner: Knex): Record<'used' | 'idle' | 'waiting', number> {
+  const tarn = (owner.client as { pool: Record<'numUsed' | 'numFree' | 'numPendingAcquires', () => number> })
+    .pool;
+  return { used: tarn.numUsed(), idle: tarn.numFree(), waiting: tarn.numPendingAcquires() };
+}
+
+/** Whoever would wait behind so many is told at once to come again: a queue that only time bounds fills memory. */
+const waitingAtMost = 1_000;
+
 /** Borrows a connection of the pool; one that broke is not given back for use. */
 async function onConnection<T>(owner: Knex, work: (client: Client) => Promise<T>): Promise<T> {
+  if (poolState(owner).waiting >= waitingAtMost)
+    throw unavailable(new Error('Too many wait for a connection'));
   const pool = owner.client as {
     acquireConnection(): Promise<Client>;
     releaseConnection(client: Client): Promise<void>;
@@ -113,17 +123,22 @@ async function runStatement<Row>(
   client: Client,
   statement: Statement,
   values: readonly unknown[] = [],
+  limit: { readonly query_timeout?: number } = {},
 ): Promise<Row[]> {
-  const result = await client.query({ ...statement, values: [...values] });
+  const result = await client.query({ ...statement, ...limit, values: [...values] });
   return result.rows as Row[];
 }
 
-async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promise<T>): Promise<T> {
+async function inTransaction<T>(
+  client: Client,
+  work: (tx: Transaction) => Promise<T>,
+  until: number,
+): Promise<T> {
   await client.query('BEGIN');
   try {
     const result = await work({
       inTransaction: true,
-      query: (statement, values) => runStatement(client, statement, values),
+      query: (statement, values) => runStatement(client, statement, values, leftUntil(until)),
     });
     await client.query('COMMIT');
     return result;
@@ -132,6 +147,11 @@ async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promi
     throw violationFault(error) ?? error;
   }
 }
+
+/** What is left of a call's time, with a little more than nothing for a statement that comes at its end. */
+const leftUntil = (until: number) => ({
+  query_timeout: Math.max(1, Math.ceil(until - performance.now())) + 1_000,
+});
 
 async function withRetries<T>(run: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {

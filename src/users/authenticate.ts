@@ -17,15 +17,15 @@ export async function authCustomer(call: Call<Database>, params: { username: str
 
   const user = await findUser(db, actor, params.username);
   const standing = await verifyPassword(user?.password_hash, params.password);
-  const one_time_hash = call.credentials.hashOneTimePassword(params.password);
+  const one_time_hashes = call.credentials.hashesOfOneTimePassword(params.password);
   // Asked of nobody, too: an unknown login must not be faster.
-  const oneTime = !standing && (await hasOneTimePassword(db, user, one_time_hash, now));
+  const oneTime = !standing && (await hasOneTimePassword(db, user, one_time_hashes, now));
 
   if (!user || !(standing || oneTime)) return refuse(call, params.username, user);
   // Whoever guessed right while others closed the lock is told nothing.
   await refuseLocked(db, lockout);
   if (user.blocked) throw forbidden('The customer is blocked');
-  if (oneTime) return answerOneTime(call, user, one_time_hash, params.username);
+  if (oneTime) return answerOneTime(call, user, one_time_hashes, params.username);
   return {
     result: 'OK' as const,
     i_customer: user.i_customer,
@@ -47,10 +47,10 @@ async function refuse(call: Call<Database>, username: string, user: User | undef
 async function answerOneTime(
   call: Call<Database>,
   user: User,
-  hash: Buffer,
+  hashes: readonly Buffer[],
   username: string,
 ): Promise<Fault> {
-  if (!(await useOneTimePassword(call.db, user, hash, call.now))) return refuse(call, username, user);
+  if (!(await useOneTimePassword(call.db, user, hashes, call.now))) return refuse(call, username, user);
   await call.audit({
     action: 'AUTH_OTP',
     resource: `customer:username=${username}`,

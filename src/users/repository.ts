@@ -35,12 +35,12 @@ export async function findUser(db: Queryable, actor: Actor, login: string): Prom
 
 const hasOneTimeStatement = sql(
   'has_one_time_password',
-  `SELECT i_web_user FROM users WHERE i_web_user = $1 AND one_time_hash = $2 AND one_time_expires_at > $3`,
+  `SELECT i_web_user FROM users WHERE i_web_user = $1 AND one_time_hash = ANY($2::bytea[]) AND one_time_expires_at > $3`,
 );
 const useOneTimeStatement = sql(
   'use_one_time_password',
   `UPDATE users SET one_time_hash = NULL, one_time_expires_at = NULL, updated_at = now()
-   WHERE i_web_user = $1 AND one_time_hash = $2 AND one_time_expires_at > $3 AND deleted_at IS NULL
+   WHERE i_web_user = $1 AND one_time_hash = ANY($2::bytea[]) AND one_time_expires_at > $3 AND deleted_at IS NULL
    RETURNING i_web_user`,
 );
 const setOneTimeStatement = sql(
@@ -52,20 +52,20 @@ const setOneTimeStatement = sql(
 export async function hasOneTimePassword(
   db: Queryable,
   user: User | undefined,
-  hash: Buffer,
+  hashes: readonly Buffer[],
   now: Date,
 ): Promise<boolean> {
-  return (await db.query(hasOneTimeStatement, [user?.i_web_user ?? null, hash, now])).length > 0;
+  return (await db.query(hasOneTimeStatement, [user?.i_web_user ?? null, hashes, now])).length > 0;
 }
 
 /** Uses the one-time password up; false if somebody else was faster. */
 export async function useOneTimePassword(
   db: Queryable,
   user: User,
-  hash: Buffer,
+  hashes: readonly Buffer[],
   now: Date,
 ): Promise<boolean> {
-  return (await db.query(useOneTimeStatement, [user.i_web_user, hash, now])).length > 0;
+  return (await db.query(useOneTimeStatement, [user.i_web_user, hashes, now])).length > 0;
 }
 
 export async function setOneTimePassword(

@@ -58,6 +58,9 @@ export interface Expected {
   readonly adopts?: string;
 }
 
+/** Stands for an id that the server gave within the same multicall, and that nobody told yet. */
+export const unknown = '(any id)';
+
 class Refusal extends Error {
   constructor(readonly fault: number) {
     super(`fault ${fault}`);
@@ -522,7 +525,7 @@ const reversePayment: Rule = (ground) => {
 /** A payment as it is seen from an account. */
 function seenPayment(payment: Payment, customer: Customer, amount: Micro): Members {
   return {
-    i_payment: payment.id ?? null,
+    i_payment: payment.id ?? unknown,
     i_customer: customer.id,
     type: amount < 0n ? 'debit' : 'credit',
     kind: payment.kind,
@@ -567,7 +570,7 @@ const getStatement: Rule = (ground) => {
   const customer = within(ground, true);
   let balance = 0n;
   const entries = customer.entries.map(({ payment, amount }) => ({
-    i_payment: payment.id ?? null,
+    i_payment: payment.id ?? unknown,
     kind: payment.kind,
     amount: wire(amount),
     balance: wire((balance += amount)),
@@ -608,7 +611,7 @@ const authCustomer: Rule = (ground) => {
     result: {
       result: 'OK',
       i_customer: user.customer.id,
-      i_web_user: user.id ?? null,
+      i_web_user: user.id ?? unknown,
       i_access_level: user.level,
     },
   };
@@ -671,7 +674,7 @@ function changeableUser({ world, actor, params }: Ground): User {
   return user;
 }
 
-const userAnswer = (user: User): Expected => ({ result: { result: 'OK', i_web_user: user.id ?? null } });
+const userAnswer = (user: User): Expected => ({ result: { result: 'OK', i_web_user: user.id ?? unknown } });
 
 const updateWebUser: Rule = (ground) => {
   const { world, params, classes } = ground;
@@ -696,7 +699,7 @@ const changeUser =
   };
 
 const seenUser = (user: User): Members => ({
-  i_web_user: user.id ?? null,
+  i_web_user: user.id ?? unknown,
   i_customer: user.customer.id,
   web_login: user.web_login,
   i_access_level: user.level,
@@ -711,7 +714,7 @@ const seenUser = (user: User): Members => ({
 const getWebUserInfo: Rule = ({ world, actor, params }) => {
   const user = world.users.find(({ id, deleted }) => id === params['i_web_user'] && !deleted);
   if (!user || !isWithin(actor, user.customer)) return refuse(404);
-  return { result: { result: 'OK', i_web_user: user.id ?? null, web_user: seenUser(user) } };
+  return { result: { result: 'OK', i_web_user: user.id ?? unknown, web_user: seenUser(user) } };
 };
 
 const listWebUsers: Rule = (ground) => {

@@ -461,9 +461,7 @@ function valueOf(world: World, actor: Customer, aimedAt: Customer, args: Args, s
       const owner = 'i_customer' in args ? aimedAt.owner : actor;
       // Root's first tariff may be given to customers, but it is every history's: nobody renames it.
       const isGiven = 'i_customer' in args || 'web_password' in args;
-      const fitting = world.tariffs.filter(
-        (each) => each.owner === owner && (each.id !== 1 || isGiven),
-      );
+      const fitting = world.tariffs.filter((each) => each.owner === owner && (each.id !== 1 || isGiven));
       return (
         (symbol.n % 4 === 0 ? pick(world.tariffs.slice(1), symbol.n) : pick(fitting, symbol.n))?.id ?? nobody
       );
