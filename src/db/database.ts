@@ -2,6 +2,7 @@
  * The way to PostgreSQL. knex keeps the pool and runs the migrations; statements are text with a
  * name, prepared once on each connection, because that is twice as fast as building them anew.
  */
+import { types } from 'node:util';
 import knex, { type Knex } from 'knex';
 import type { Client } from 'pg';
 import { Fault } from '../faults';
@@ -167,7 +168,7 @@ async function withRetries<T>(run: () => Promise<T>): Promise<T> {
 
 /** The five characters of PostgreSQL, or Node's word for a failed connection; '' for other errors. */
 function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = types.isNativeError(error) && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : '';
 }
 
@@ -178,7 +179,7 @@ function isDatabaseAway(error: unknown): boolean {
 
 /** The connection itself is of no further use. */
 function isBroken(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!types.isNativeError(error)) return false;
   return (
     /^(ECONN|EPIPE|ENOENT|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|08|57P)/.test(codeOf(error)) ||
     /^(Connection terminated|Query read timeout|Client has encountered a connection error)/.test(

@@ -59,8 +59,9 @@ export async function outcome(answer: Promise<Members>): Promise<string> {
   try {
     return String((await answer)['result']);
   } catch (error) {
-    const { faultCode, faultString } = error as FaultAnswer;
-    return `${faultCode} ${faultString}`;
+    const { faultCode, faultString } = error as Partial<FaultAnswer>;
+    if (faultCode === undefined) return String(error);
+    return `${faultCode} ${faultString ?? ''}`;
   }
 }
 
