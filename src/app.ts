@@ -11,6 +11,7 @@ import fastify, {
 import type { Logger } from 'winston';
 import { auditMethods } from './audit/methods';
 import type { Config } from './config';
+import { createAuthority } from './core/authority';
 import { openCredentials } from './core/credentials';
 import type { Core } from './core/dispatch';
 import { purgeIdempotencyKeys } from './core/idempotency';
@@ -23,9 +24,12 @@ import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
 import { docsRoutes } from './faces/docs/routes';
 import { jsonFace } from './faces/json/face';
+import { resellerDocs } from './faces/reseller/docs';
+import { resellerFace } from './faces/reseller/face';
 import { xmlrpcFace } from './faces/xmlrpc/face';
 import { moneyMethods } from './money/methods';
 import { platformMethods } from './platform/methods';
+import { resellerOperations } from './reseller/operations';
 import { createMetrics } from './system/metrics';
 import { systemMethods } from './system/methods';
 import { systemRoutes } from './system/routes';
@@ -58,6 +62,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   const core: Core = {
     config,
     db,
+    authority: createAuthority(db),
     log,
     credentials: openCredentials(secret_key, config.secret_key_previous),
     registry: createRegistry(allMethods(() => core)),
@@ -68,7 +73,8 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   app.decorateRequest('caller');
   xmlrpcFace(app, core, authenticate);
   jsonFace(app, core, authenticate);
-  docsRoutes(app, core);
+  resellerFace(app, core, resellerOperations);
+  docsRoutes(app, core, [resellerDocs(resellerOperations)]);
   systemRoutes(app, core, metrics, createIsInside(core));
 
   const purge = setInterval(() => {
@@ -76,8 +82,9 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
       log.warn('What has aged out was not purged', { cause: String(error) });
     });
   }, purgeEvery_ms).unref();
-  app.addHook('onClose', () => {
+  app.addHook('onClose', async () => {
     clearInterval(purge);
+    await core.authority.close();
   });
   await app.ready();
   return app;
@@ -111,7 +118,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
   });
   app.addHook('onRequest', (request, reply, done) => {
     // Fastify itself would answer 415 to a type that it cannot read.
-    delete request.raw.headers['content-type'];
+    request.raw.headers['content-type'] = 'application/octet-stream';
     void reply.header('x-request-id', request.id);
     done();
   });

@@ -77,6 +77,8 @@ export class Fault extends Error {
     message: string,
     /** Seconds after which a retry makes sense; for 429 and 503. */
     readonly retry_after_s?: number,
+    /** The parameter that it is about, where there is one. */
+    readonly field?: string,
   ) {
     super(message);
   }
@@ -92,11 +94,11 @@ export class Fault extends Error {
 
 /** 400: names the parameter and the rule that it breaks. */
 export const badParameter = (name: string, rule: string): Fault =>
-  new Fault('bad_parameter', `Parameter ${name} ${rule}`);
+  new Fault('bad_parameter', `Parameter ${name} ${rule}`, undefined, name);
 
 /** 401: the parameter refers to something that does not exist or is not available to this actor. */
 export const wrongReference = (parameter: string): Fault =>
-  new Fault('wrong_reference', `Wrong ${parameter}`);
+  new Fault('wrong_reference', `Wrong ${parameter}`, undefined, parameter);
 
 /** 404: the same text for what does not exist and for what is not the actor's. */
 export const notFound = (what = 'Customer'): Fault => new Fault('not_found', `${what} not found`);

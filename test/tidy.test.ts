@@ -94,6 +94,11 @@ const mayImport: Readonly<Record<Layer, readonly Layer[]>> = {
 const betweenFeatures: Readonly<Record<string, string>> = {
   'customers → money': 'an opening balance and a changed one are entries in the books',
   'dictionaries → users': 'the access levels of users are one of the dictionaries',
+  'reseller → customers': 'its customers are those of the tree',
+  'reseller → money': 'the balance of the actor, and credit that it hands on',
+  'reseller → resources': 'what its paths are about',
+  'reseller → users': 'the people of its customers',
+  'resources → money': 'what is made can cost',
 };
 
 const featureOf = (file: string): string => file.split('/')[1] ?? '';

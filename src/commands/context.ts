@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'winston';
 import { type Config, readConfig } from '../config';
+import { noAuthority } from '../core/authority';
 import { openCredentials } from '../core/credentials';
 import { type Core, type Outcome, dispatch } from '../core/dispatch';
 import type { Method } from '../core/method';
@@ -32,12 +33,12 @@ export interface Shell {
   readonly serve: () => Promise<void>;
 }
 
-/** The declaration of a method of the wire. */
+/** The declaration of a method of the wire, or of one that only operators have. */
 export function methodNamed(shell: Shell, name: string): Method {
   const noCore = (): never => {
     throw new Error('A declaration was asked for; nothing is called here');
   };
-  const method = shell.methods(noCore).find((one) => one.name === name);
+  const method = [...shell.methods(noCore), ...operatorMethods].find((one) => one.name === name);
   if (!method) throw new Error(`There is no method ${name}`);
   return method;
 }
@@ -125,6 +126,7 @@ function createCore(shell: Shell, config: Config, store: OpenStore, log: Logger)
   const core: Core = {
     config,
     db: store.db,
+    authority: noAuthority,
     log,
     credentials: openCredentials(store.secret_key, config.secret_key_previous),
     registry: registryOf([...shell.methods(() => core), ...operatorMethods]),

@@ -4,6 +4,7 @@
  */
 import type { Method } from '../core/method';
 import { customerOperatorMethods } from '../customers/operator';
+import { priceOperatorMethods } from '../money/prices';
 import { keyOperatorMethods } from '../system/rotate-key';
 import { userOperatorMethods } from '../users/operator';
 
@@ -11,4 +12,5 @@ export const operatorMethods: readonly Method[] = [
   ...customerOperatorMethods,
   ...userOperatorMethods,
   ...keyOperatorMethods,
+  ...priceOperatorMethods,
 ];

@@ -10,6 +10,7 @@ import { importEverything } from './import-everything';
 import { withExamples } from './method-command';
 import { addPasswords } from './passwords';
 import { addPlatform } from './platform';
+import { addPrices } from './prices';
 import { addRotateKey } from './rotate-key';
 import { addServer } from './server';
 import { addTariffs } from './tariffs';
@@ -63,6 +64,7 @@ function createProgram(shell: Shell): Command {
   addServer(program, shell);
   addCustomers(program, shell);
   addTariffs(program, shell);
+  addPrices(program, shell);
   addPlatform(program, shell);
   addPasswords(program, shell);
   addRotateKey(program, shell);

@@ -2,7 +2,9 @@
  * Customers as those who act: their place in the tree and the rights that hold there. The rights of
  * the whole chain above are joined by the database, so a revocation at the top is seen at once.
  */
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, type Statement, lookup } from '../db/database';
+import type { Authority } from './authority';
+import { nameKey } from './names';
 import { type Actor, type EffectiveRights, maskNames, switchNames } from './rights';
 
 /** Switches stand as 0/1 or as booleans in the table, as the API has them. */
@@ -20,11 +22,18 @@ export const effectiveRights = (alias: string): string => `
      'blocked', bool_or(a.blocked))
    FROM customers a WHERE a.i_customer = ANY(${alias}.path))`;
 
-const findActorStatement = sql(
-  'find_actor',
-  `SELECT c.i_customer, c.path, ${effectiveRights('c')} AS rights
-   FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`,
-);
+const actorStatement = (name: string, condition: string) =>
+  lookup(
+    name,
+    `SELECT c.i_customer, c.path, ${effectiveRights('c')} AS rights
+     FROM customers c WHERE ${condition} AND c.deleted_at IS NULL`,
+  );
+const findActorStatement = actorStatement('find_actor', 'c.i_customer = $1');
+const findByNameStatement = actorStatement('find_actor_by_name', 'c.name_key = $1');
+const findByUuidStatement = actorStatement('find_actor_by_uuid', 'c.uuid = $1');
+
+/** How an actor is named. */
+export type Named = { readonly i_customer: number } | { readonly name: string } | { readonly uuid: string };
 
 interface ActorRow {
   i_customer: number;
@@ -32,10 +41,29 @@ interface ActorRow {
   rights: EffectiveRights;
 }
 
-/** The living customer of this id as an actor, wherever it stands; the caller checks the reach. */
-export async function findActor(db: Queryable, i_customer: number): Promise<Actor | undefined> {
-  const [row] = await db.query<ActorRow>(findActorStatement, [i_customer]);
-  return row;
+/** The living customer of this name as an actor, wherever it stands; the caller checks the reach. */
+export async function findActor(db: Queryable, named: Named): Promise<Actor | undefined> {
+  const look = (statement: Statement, key: number | string): Promise<ActorRow[]> =>
+    db.query<ActorRow>(statement, [key]);
+  if ('i_customer' in named) return (await look(findActorStatement, named.i_customer))[0];
+  if ('name' in named) return (await look(findByNameStatement, nameKey(named.name)))[0];
+  return (await look(findByUuidStatement, named.uuid))[0];
+}
+
+/** The same, as it was a moment ago where it is remembered: for calls that change nothing. */
+export async function recallActor(
+  { db, authority }: { readonly db: Queryable; readonly authority: Authority },
+  named: Named,
+): Promise<Actor | undefined> {
+  // A customer that is given another name is not announced.
+  if (!('i_customer' in named)) return findActor(db, named);
+  const key = `actor ${named.i_customer}`;
+  const remembered = authority.recall(key) as Actor | undefined;
+  if (remembered) return remembered;
+  const since = authority.moment();
+  const actor = await findActor(db, named);
+  if (actor) authority.keep(since, key, actor, { path: actor.path });
+  return actor;
 }
 
 /** Whether a customer with this path is the actor or below it. */

@@ -3,7 +3,7 @@
  * and a resource such as `customers:i_customer=5`); the record is written in the transaction of the
  * change, so there is neither a change without a record nor a record without a change.
  */
-import { type Queryable, sql } from '../db/database';
+import { type Database, type Transaction, sql } from '../db/database';
 import type { Caller } from './method';
 
 /** A add, U update, D delete; the others are those of the switch. */
@@ -39,11 +39,16 @@ const insertStatement = sql(
    SELECT $1, $2, $3, $4, $5, $6, $7, $8::integer, $9, $10 WHERE $8::integer IS NOT NULL`,
 );
 
-export async function writeAudit(db: Queryable, context: AuditContext, record: AuditRecord): Promise<void> {
+/** In a transaction the record goes together with COMMIT. */
+export async function writeAudit(
+  db: Database | Transaction,
+  context: AuditContext,
+  record: AuditRecord,
+): Promise<void> {
   const { caller } = context;
   // An update that changed nothing is no change.
   if (record.action === 'U' && Object.keys(record.changes ?? {}).length === 0) return;
-  await db.query(insertStatement, [
+  const values = [
     context.request_id,
     callerName(caller),
     caller.address,
@@ -54,7 +59,9 @@ export async function writeAudit(db: Queryable, context: AuditContext, record: A
     record.i_customer,
     JSON.stringify(record.changes ?? {}),
     caller.kind === 'login' ? caller.actor.i_customer : null,
-  ]);
+  ];
+  if ('inTransaction' in db) db.atCommit(insertStatement, values);
+  else await db.query(insertStatement, values);
 }
 
 /** How a caller is called in logs and records. */

@@ -2,13 +2,14 @@
  * Who is calling: a login that proves its API password. How it is proved (Digest, Basic, headers)
  * is the face's affair; what is kept, counted and refused is here, the same for every face.
  */
-import { type Database, type Transaction, sql } from '../db/database';
+import { type Database, type Transaction, lookup } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
+import { addressAllowed, inetOf } from './allow-list';
+import type { Authority } from './authority';
 import { writeAudit } from './audit';
-import { coalesced } from './coalesce';
 import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
-import { type Lockout, apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
+import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
 import type { EffectiveRights } from './rights';
@@ -16,16 +17,20 @@ import type { EffectiveRights } from './rights';
 /** `stale`: the password was right, but the proof must be given anew. */
 export type Proof = 'right' | 'wrong' | 'stale';
 
-const findLogin = sql(
+const findLogin = lookup(
   'find_login',
   `SELECT c.i_customer, c.path, u.web_login,
      ${effectiveRights('c')} AS rights,
-     (SELECT array_agg(k.sealed_ha1) FROM api_credentials k
-       WHERE k.i_customer = c.i_customer AND (k.expires_at IS NULL OR k.expires_at > now())) AS sealed,
+     k.sealed, k.life_ms,
+     ${addressAllowed('c', '$4')} AS address_allowed,
      ${failureCount('$2', '$3')} AS failures
    FROM (SELECT $1::text AS login_key) l
    LEFT JOIN users u ON u.login_key = l.login_key AND u.is_default AND u.deleted_at IS NULL
-   LEFT JOIN customers c ON c.i_customer = u.i_customer AND c.deleted_at IS NULL`,
+   LEFT JOIN customers c ON c.i_customer = u.i_customer AND c.deleted_at IS NULL
+   LEFT JOIN LATERAL (
+     SELECT array_agg(a.sealed_ha1) AS sealed, extract(epoch FROM min(a.expires_at) - now())::float8 * 1000 AS life_ms
+     FROM api_credentials a
+     WHERE a.i_customer = c.i_customer AND (a.expires_at IS NULL OR a.expires_at > now())) k ON true`,
 );
 
 interface KnownLogin {
@@ -34,26 +39,31 @@ interface KnownLogin {
   readonly web_login: string;
   readonly rights: EffectiveRights;
   readonly sealed: Buffer[] | null;
+  /** Null: the customer has no list of addresses. */
+  readonly address_allowed: boolean | null;
+  /** Until the first of them expires; null: never. */
+  readonly life_ms: number | null;
 }
 
 type LoginRow = { readonly failures: number } & (KnownLogin | { readonly i_customer: null });
+
+/** A login that proved its password and may call. */
+interface Remembered {
+  readonly known: KnownLogin;
+  readonly ha1s: readonly Ha1[];
+}
+
+/** What is known of logins, and where. */
+export interface Keepers {
+  readonly db: Database;
+  readonly authority: Authority;
+  readonly credentials: Credentials;
+}
 
 /** Where a request comes from, and how it is called in the log. */
 export interface Visit {
   readonly address: string;
   readonly request_id: string;
-}
-
-const shared = new WeakMap<Database, ReturnType<typeof coalesced<LoginRow | undefined>>>();
-
-/** A program that calls with many connections at once is looked up once for all of them. */
-function lookUp(db: Database, login_key: string, lockout: Lockout): Promise<LoginRow | undefined> {
-  const share = shared.get(db) ?? coalesced<LoginRow | undefined>();
-  shared.set(db, share);
-  return share(`${login_key}\n${lockout.scope}`, async () => {
-    const [row] = await db.query<LoginRow>(findLogin, [login_key, lockout.scope, lockout.login_key]);
-    return row;
-  });
 }
 
 /** Proves against nothing, so that an unknown login costs what a known one does. */
@@ -64,39 +74,62 @@ const nobodys: Ha1 = ha1Of('nobody', randomPassword());
  * address failed too often for this login, 403 when the caller may not use the API.
  */
 export async function authenticateLogin(
-  db: Database,
-  credentials: Credentials,
-  { address, request_id }: Visit,
+  { db, authority, credentials }: Keepers,
+  visit: Visit,
   login: string,
   prove: (ha1: Ha1) => Proof,
 ): Promise<Caller | 'wrong' | 'stale'> {
+  const { address } = visit;
   const lockout = apiLockout(address, login);
-  const row = await lookUp(db, nameKey(login), lockout);
+  const key = `login ${lockout.scope} ${nameKey(login)}`;
+
+  // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
+  const remembered = authority.recall(key) as Remembered | undefined;
+  if (remembered && failuresUnderway(lockout) === 0 && remembered.ha1s.map(prove).includes('right')) {
+    return callerOf(remembered.known, address);
+  }
+  const since = authority.moment();
+  const [row] = await db.query<LoginRow>(findLogin, [
+    nameKey(login),
+    lockout.scope,
+    lockout.login_key,
+    inetOf(address),
+  ]);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.i_customer === null ? undefined : row;
   const ha1s = known?.sealed?.map((sealed) => credentials.openHa1(sealed, known.i_customer)) ?? [nobodys];
   const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
-    await countFailure(db, lockout, (tx) => recordFailure(tx, { address, request_id }, known));
+    await countFailure(db, lockout, (tx) => recordFailure(tx, visit, known));
     return 'wrong';
   }
   // Whoever guessed right in a burst that closes the lock is told nothing.
   if (row.failures + failuresUnderway(lockout) >= lockout.limit) throw await locked(db, lockout);
   if (!proofs.includes('right')) return 'stale';
-  const refusal = apiRefusal(known.rights);
+  const refusal = apiRefusal(known);
   if (refusal) throw refusal;
-  return { kind: 'login', address, login: known.web_login, actor: known };
+  const { path, life_ms } = known;
+  const remembering: Remembered = { known, ha1s };
+  authority.keep(since, key, remembering, { path, login_key: lockout.login_key, life_ms });
+  return callerOf(known, address);
 }
+
+const callerOf = (known: KnownLogin, address: string): Caller => ({
+  kind: 'login',
+  address,
+  login: known.web_login,
+  actor: known,
+});
 
 /**
  * Only of logins that exist: they are somebody's affair, and their number is bounded by the lock.
  * For the others the same statement writes nothing, so that the time tells nothing either.
  */
-function recordFailure(
+export function recordFailure(
   tx: Transaction,
   { address, request_id }: Visit,
-  known: KnownLogin | undefined,
+  known: { readonly i_customer: number; readonly web_login: string } | undefined,
 ): Promise<void> {
   const caller = { kind: 'unknown', address } as const;
   const context = { request_id, caller, i_actor: null, method: 'authentication' };
@@ -104,8 +137,16 @@ function recordFailure(
   return writeAudit(tx, context, { action: 'AUTH_FAIL', resource, i_customer: known?.i_customer ?? null });
 }
 
-function apiRefusal(rights: EffectiveRights): Fault | undefined {
+/** Why a customer that proved itself may not call. */
+export function apiRefusal({
+  rights,
+  address_allowed,
+}: {
+  readonly rights: EffectiveRights;
+  readonly address_allowed: boolean | null;
+}): Fault | undefined {
   if (rights.blocked) return forbidden('The customer is blocked');
   if (!rights.api_access) return forbidden('API access is not enabled');
+  if (address_allowed === false) return forbidden('The customer may not call from this address');
   return undefined;
 }

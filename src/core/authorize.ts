@@ -3,9 +3,8 @@
  * here: in trusted mode it names the actor; from a caller with a password it may name the caller
  * or a customer below, and any other id is answered as if it did not exist.
  */
-import type { Queryable } from '../db/database';
 import { badParameter, forbidden, notFound } from '../faults';
-import { findActor, isWithin } from './actors';
+import { type Named, isWithin } from './actors';
 import type { Caller, Method } from './method';
 import { type Actor, demand, rootActor } from './rights';
 import { maxInteger } from './schema';
@@ -36,21 +35,26 @@ export function readWholesaler(caller: Caller, method: Method, value: Value | un
   return { i_customer: id };
 }
 
-/** The customer that the call runs as, with the rights that it has now; throws 404 or 403. */
-export async function resolveActor(db: Queryable, caller: Caller, named: number | undefined): Promise<Actor> {
-  const actor = await findNamed(db, caller, named);
+/** Finds a living customer with the rights that it has. */
+type Find = (named: Named) => Promise<Actor | undefined>;
+
+/** The customer that the call runs as, as `find` knows it; throws 404 or 403. */
+export async function resolveActor(find: Find, caller: Caller, named: Named | undefined): Promise<Actor> {
+  const actor = await findNamed(find, caller, named);
   if (actor.rights.blocked) throw forbidden('The customer is blocked');
   return actor;
 }
 
-async function findNamed(db: Queryable, caller: Caller, named: number | undefined): Promise<Actor> {
+async function findNamed(find: Find, caller: Caller, named: Named | undefined): Promise<Actor> {
   if (caller.kind === 'login') {
-    const actor = await findActor(db, named ?? caller.actor.i_customer);
+    const actor = await find(named ?? caller.actor);
     if (!actor || !isWithin(caller.actor, actor.path)) throw notFound();
+    // By its name only one below the caller can be meant.
+    if (named && 'name' in named && actor.i_customer === caller.actor.i_customer) throw notFound();
     return actor;
   }
   if (named === undefined) return rootActor;
-  const actor = await findActor(db, named);
+  const actor = await find(named);
   if (!actor) throw notFound();
   return actor;
 }

@@ -7,8 +7,8 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
+  hash as hashText,
   hkdfSync,
   randomBytes,
   randomInt,
@@ -35,6 +35,13 @@ export interface Credentials {
   hashesOfOneTimePassword(password: string): readonly Buffer[];
   /** The first signs nonces; those of any are accepted. */
   readonly nonce_keys: readonly [Buffer, ...Buffer[]];
+  /** Of the members of a call, whatever their order. */
+  hashContent(content: Readonly<Record<string, unknown>>): string;
+  /** Encrypts a secret that must be read again, for one row: on another it decrypts to nothing. */
+  sealSecret(secret: string, row: string): Buffer;
+  openSecret(sealed: Uint8Array, row: string): string;
+  /** As `resealHa1`. */
+  resealSecret(sealed: Uint8Array, row: string): Buffer | undefined;
   /** Tells whether a database was made with this SECRET_KEY, and tells nothing else about it. */
   readonly check_value: string;
   /** The same of every key that is accepted. */
@@ -44,7 +51,7 @@ export interface Credentials {
 const nodeHashName = { MD5: 'md5', 'SHA-256': 'sha256' } as const;
 
 export const digestHash = (algorithm: DigestAlgorithm, text: string): string =>
-  createHash(nodeHashName[algorithm]).update(text, 'utf8').digest('hex');
+  hashText(nodeHashName[algorithm], text);
 
 export function ha1Of(login: string, password: string): Ha1 {
   const text = `${login}:${realm}:${password}`;
@@ -59,6 +66,8 @@ function deriveKeys(secret_key: Buffer) {
     ha1: derive('ha1'),
     oneTime: derive('one-time-password'),
     nonce: derive('nonce'),
+    content: derive('content'),
+    secret: derive('secret'),
     check_value: createHmac('sha256', derive('check')).update('Treeline').digest('hex'),
   };
 }
@@ -70,24 +79,30 @@ export function openCredentials(secret_key: Buffer, previous?: Buffer): Credenti
   const all = before ? [now, before] : [now];
   const hashWith = (key: Buffer, password: string): Buffer =>
     createHmac('sha256', key).update(password, 'utf8').digest();
-  const open = (sealed: Uint8Array, i_customer: number): Buffer => {
-    const text = before && tryUnseal(now.ha1, sealed, String(i_customer));
-    return text ?? unseal((before ?? now).ha1, sealed, String(i_customer));
+  const open = (purpose: 'ha1' | 'secret', sealed: Uint8Array, row: string): Buffer => {
+    const text = before && tryUnseal(now[purpose], sealed, row);
+    return text ?? unseal((before ?? now)[purpose], sealed, row);
   };
+  const reseal = (purpose: 'ha1' | 'secret', sealed: Uint8Array, row: string): Buffer | undefined =>
+    tryUnseal(now[purpose], sealed, row) ? undefined : seal(now[purpose], open(purpose, sealed, row), row);
 
   return {
     sealHa1: (ha1, i_customer) =>
       seal(now.ha1, Buffer.from(ha1.MD5 + ha1['SHA-256'], 'hex'), String(i_customer)),
     openHa1: (sealed, i_customer) => {
-      const both = open(sealed, i_customer).toString('hex');
+      const both = open('ha1', sealed, String(i_customer)).toString('hex');
       return { MD5: both.slice(0, 32), 'SHA-256': both.slice(32) };
     },
-    resealHa1: (sealed, i_customer) =>
-      tryUnseal(now.ha1, sealed, String(i_customer))
-        ? undefined
-        : seal(now.ha1, open(sealed, i_customer), String(i_customer)),
+    resealHa1: (sealed, i_customer) => reseal('ha1', sealed, String(i_customer)),
     hashOneTimePassword: (password) => hashWith(now.oneTime, password),
     hashesOfOneTimePassword: (password) => all.map(({ oneTime }) => hashWith(oneTime, password)),
+    hashContent: (content) => {
+      const sorted = Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1));
+      return createHmac('sha256', now.content).update(JSON.stringify(sorted), 'utf8').digest('hex');
+    },
+    sealSecret: (secret, row) => seal(now.secret, Buffer.from(secret, 'utf8'), row),
+    openSecret: (sealed, row) => open('secret', sealed, row).toString('utf8'),
+    resealSecret: (sealed, row) => reseal('secret', sealed, row),
     nonce_keys: [now.nonce, ...(before ? [before.nonce] : [])],
     check_value: now.check_value,
     check_values: all.map(({ check_value }) => check_value),

@@ -3,10 +3,11 @@
  * words that complete "Parameter x …", or undefined. ajv calls them by their names as formats.
  */
 import { RE2JS } from 're2js';
+import countryCodes from '../../fixtures/countries.json';
 import dictionaries from '../../fixtures/dictionaries.json';
 import { asRanges } from '../config';
 import { parseTime } from './times';
-import { isNegative, isPositive, moneyFromText, moneyProblem } from './decimal';
+import { exceeds, isNegative, isPositive, moneyFromText, moneyProblem } from './decimal';
 
 type Problem = (value: string) => string | undefined;
 
@@ -16,9 +17,11 @@ const unstorable = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\p{Surrogate}/u;
 const control = /[\p{Cc}\u2028\u2029]/u;
 const hostLabel = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 const hostName = new RegExp(`^(?=.{1,253}$)${hostLabel}(\\.${hostLabel})*$`, 'i');
+export const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 const address = /^[^\s@,;:<>()"\\]{1,64}@(.*)$/u;
 const namedAddress = /^[^<>"\\]*<([^<>]*)>$|^"[^"\\]*" *<([^<>]*)>$/u;
 
+const countries = new Set(countryCodes);
 const currencies = new Set(dictionaries.currencies.map((entry) => entry.currency));
 
 const text: Problem = (value) => (unstorable.test(value) ? 'must not contain control characters' : undefined);
@@ -51,6 +54,11 @@ export const formats = {
       ? undefined
       : 'must be e-mail addresses, separated by commas'),
   'host-name': (value) => (hostName.test(value) ? undefined : 'must be a host name'),
+  digits: (value) => (/^\d+$/.test(value) ? undefined : 'must be digits'),
+  'phone-number': (value) =>
+    /^\+[1-9]\d{1,14}$/.test(value) ? undefined : 'must be a phone number in E.164, such as +441483000000',
+  uuid: (value) => (isUuid(value) ? undefined : 'must be a uuid'),
+  country: (value) => (countries.has(value) ? undefined : 'must be a country code of ISO 3166-1 alpha-2'),
   currency: (value) => (currencies.has(value) ? undefined : 'must be a currency code of ISO 4217'),
   'regular-expression': (value) => {
     if (text(value) !== undefined) return text(value);
@@ -82,6 +90,11 @@ export const formats = {
       ? undefined
       : "must be a time (UTC) that exists, such as '09:57:29.000 GMT Wed Nov 18 2009' or 2009-11-18T09:57:29Z",
   money,
+  credit: (value) => {
+    if (!/^(0|[1-9]\d{0,13})(\.\d{1,3})?$/.test(value))
+      return 'must be a decimal with at most 3 places, such as 10.000';
+    return exceeds('0.01', value) ? 'must be at least 0.01' : undefined;
+  },
   'money-not-negative': (value) => money(value) ?? (isNegative(value) ? 'must be at least 0' : undefined),
   'money-positive': (value) => money(value) ?? (isPositive(value) ? undefined : 'must be more than 0'),
 } as const satisfies Record<string, Problem>;

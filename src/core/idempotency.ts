@@ -3,7 +3,6 @@
  * answer again. The key is taken in the call's own transaction, so a refused call keeps nothing,
  * and of two at once the second waits for the first.
  */
-import { createHash } from 'node:crypto';
 import { type Queryable, type Transaction, sql } from '../db/database';
 import { conflict } from '../faults';
 
@@ -25,24 +24,30 @@ const purgeStatement = sql(
   `DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'`,
 );
 
-export interface Once {
+/** A call with its key. */
+export interface Keyed {
   /** Caller, actor and method: the same key of others is another key. */
   readonly scope: string;
   readonly key: string;
-  readonly content: Readonly<Record<string, unknown>>;
+  /** Of what was sent, keyed: it may hold a password. */
+  readonly content_hash: string;
 }
 
-/** Runs `work`, unless it ran before: then its answer of that time. Throws fault 409 for other content. */
+/** Whether the key was new. It is taken until the transaction ends: whoever wants the same one waits. */
+export async function takeKey(db: Transaction, { scope, key, content_hash }: Keyed): Promise<boolean> {
+  return (await db.query(takeStatement, [scope, key, content_hash])).length > 0;
+}
+
+/** Runs `work` if the key was new, else answers what it did at that time. Throws fault 409 for other content. */
 export async function once<T>(
   db: Transaction,
-  { scope, key, content }: Once,
+  { scope, key, content_hash }: Keyed,
+  isNew: boolean,
   work: () => Promise<T>,
 ): Promise<T> {
-  const content_hash = hashOf(content);
-  const taken = await db.query(takeStatement, [scope, key, content_hash]);
-  if (taken.length > 0) {
+  if (isNew) {
     const answer = await work();
-    await db.query(keepStatement, [scope, key, JSON.stringify(answer)]);
+    db.atCommit(keepStatement, [scope, key, JSON.stringify(answer)]);
     return answer;
   }
   const [kept] = await db.query<{ content_hash: string; answer: T }>(findStatement, [scope, key]);
@@ -53,9 +58,4 @@ export async function once<T>(
 /** Keys are kept for 24 hours. */
 export async function purgeIdempotencyKeys(db: Queryable): Promise<void> {
   await db.query(purgeStatement);
-}
-
-function hashOf(content: Readonly<Record<string, unknown>>): string {
-  const sorted = Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
 }

@@ -8,7 +8,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { Fault, badParameter } from '../faults';
 import { moneyFromDouble, moneyFromText } from './decimal';
 import { type FormatName, formats } from './formats';
-import { type Declared, type TObject, declared, ownKeywords } from './schema';
+import { type Declared, type TObject, type TProperties, declared, ownKeywords } from './schema';
 import { DateTime, Double, type Struct, Unreadable, type Value } from './values';
 
 export type Params = Record<string, unknown>;
@@ -34,7 +34,7 @@ ajv.addVocabulary([...ownKeywords]);
 /** Compiles the check of one struct of parameters; done once for each method at start. */
 export function compileCheck(schema: TObject): Check {
   const validate = ajv.compile(schema);
-  const fields = new Map(Object.entries(schema.properties).map(([name, field]) => [name, declared(field)]));
+  const fields = fieldsOf(schema.properties);
   const order = [...fields.keys()];
 
   return (members, unknown, onIgnored) => {
@@ -58,9 +58,15 @@ export function compileCheck(schema: TObject): Check {
   };
 }
 
+const fieldsOf = (properties: TProperties): ReadonlyMap<string, Declared> =>
+  new Map(Object.entries(properties).map(([name, field]) => [name, declared(field)]));
+
+/** Without a prototype a member called __proto__ is a member; made like this, V8 keeps it as fast as any object. */
+const Bare = function () {} as unknown as new () => Params;
+Bare.prototype = Object.create(null);
+
 function convertMembers(members: Struct, fields: ReadonlyMap<string, Declared>): Params {
-  // Without a prototype, a member called __proto__ is a member.
-  const params = Object.create(null) as Params;
+  const params = new Bare();
   for (const [name, value] of members) {
     const field = fields.get(name);
     const otherwise = field?.otherwise;
@@ -94,7 +100,17 @@ function convert(field: Declared, value: Value): unknown {
     case 'double':
       return doubleFrom(value);
     case 'money':
+      // As it is written: of what cannot be undone, nothing is read out of 1e2.
+      if (field.format === 'credit' && typeof value === 'string') return value;
       return moneyFrom(value);
+    case 'list': {
+      const items = field.items && declared(field.items);
+      return items && Array.isArray(value) ? value.map((item) => convert(items, item)) : value;
+    }
+    case 'struct':
+      return field.properties && value instanceof Map
+        ? convertMembers(value, fieldsOf(field.properties))
+        : value;
     case 'text':
       if (field.digits && typeof value === 'number') return String(value);
       return field.format === 'time' && value instanceof DateTime ? value.text : value;
@@ -138,7 +154,7 @@ function exactlyOneProblem(schema: TObject, params: Params): Fault | undefined {
 /** One parameter at a time: the first in the order of the definition; unknown ones come last. */
 function firstFault(errors: readonly ErrorObject[], order: readonly string[]): Fault {
   const place = (error: ErrorObject): number => {
-    const index = order.indexOf(parameterOf(error));
+    const index = order.indexOf(topOf(error));
     return index < 0 ? order.length : index;
   };
   const first = errors.reduce((best, error) => (place(error) < place(best) ? error : best));
@@ -147,11 +163,27 @@ function firstFault(errors: readonly ErrorObject[], order: readonly string[]): F
   return badParameter(parameterOf(first), problemOf(first));
 }
 
+const stepsTo = ({ instancePath }: ErrorObject): string[] =>
+  instancePath
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+
+/** The member of the call in which the mistake is, however deep. */
+const topOf = (error: ErrorObject): string => stepsTo(error)[0] ?? parameterOf(error);
+
+/** Such as `name`, or, within lists and structs, `users[0].name`. */
 function parameterOf(error: ErrorObject): string {
-  if (error.keyword === 'required') return String(error.params['missingProperty']);
-  if (error.keyword === 'additionalProperties')
-    return String(error.params['additionalProperty']).slice(0, 64);
-  return (error.instancePath.split('/')[1] ?? '').replaceAll('~1', '/').replaceAll('~0', '~');
+  const steps = stepsTo(error);
+  if (error.keyword === 'required') steps.push(String(error.params['missingProperty']));
+  if (error.keyword === 'additionalProperties') {
+    const name = String(error.params['additionalProperty']).slice(0, 64);
+    // One at the top is named as it is, dots and all.
+    if (steps.length === 0) return name;
+    steps.push(name);
+  }
+  const [first = '', ...others] = steps;
+  return first + others.map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`)).join('');
 }
 
 const typeNames: Readonly<Record<Declared['wire'], string>> = {
@@ -187,6 +219,10 @@ function problemOf(error: ErrorObject): string {
         : `must be at most ${String(field?.maximum)}`;
     case 'minLength':
       return `must have at least ${String(field?.minLength)} characters`;
+    case 'minItems':
+      return `must have at least ${String(field?.minItems)} items`;
+    case 'maxItems':
+      return `must have at most ${String(field?.maxItems)} items`;
     case 'maxLength':
       return `must have at most ${String(field?.maxLength)} characters`;
     case 'enum':

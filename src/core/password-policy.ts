@@ -8,16 +8,23 @@ export interface PasswordPolicy {
   readonly needs_mixed: boolean;
 }
 
+/** SQL: the policy with the id, where null is the first one, as a JSON value. */
+export const policyWithId = (i_password_policy: string): string =>
+  `(SELECT json_build_object('min_length', p.min_length, 'needs_mixed', p.needs_mixed)
+    FROM password_policies p WHERE p.i_password_policy = coalesce(${i_password_policy}, 1))`;
+
+/** SQL: the policy of the customer `alias`. */
+export const policyOf = (alias: string): string => policyWithId(`${alias}.i_password_policy`);
+
 const policyOfStatement = sql(
   'policy_of_customer',
-  `SELECT p.min_length, p.needs_mixed FROM customers c
-   JOIN password_policies p ON p.i_password_policy = coalesce(c.i_password_policy, 1) WHERE c.i_customer = $1`,
+  `SELECT ${policyOf('c')} AS policy FROM customers c WHERE c.i_customer = $1`,
 );
 
 /** Throws fault 400 unless the password satisfies the policy of the customer. */
 export async function demandPolicy(db: Queryable, i_customer: number, password: string): Promise<void> {
-  const [policy] = await db.query<PasswordPolicy>(policyOfStatement, [i_customer]);
-  if (policy) demandSatisfies(password, policy);
+  const [row] = await db.query<{ policy: PasswordPolicy }>(policyOfStatement, [i_customer]);
+  if (row) demandSatisfies(password, row.policy);
 }
 
 /** Throws fault 400 unless the password satisfies the policy. */

@@ -61,7 +61,7 @@ export function double(description: string, range: { minimum?: number; maximum?:
 /** An amount of money, a double on the wire, exact inside. `format` says the range. */
 export function money(
   description: string,
-  format: 'money' | 'money-not-negative' | 'money-positive' = 'money',
+  format: 'money' | 'money-not-negative' | 'money-positive' | 'credit' = 'money',
 ) {
   return Type.Unsafe<Money>({ type: 'string', format, description, wire: 'money' });
 }
@@ -77,6 +77,9 @@ export const bit = (description: string) =>
 export function text(maxLength: number, description: string, options: TextOptions = {}) {
   return Type.String({ format: 'text', ...options, maxLength, description, wire: 'text' });
 }
+
+/** The name of an object over REST. */
+export const uuid = (description: string) => text(36, description, { format: 'uuid' });
 
 /** A moment, UTC: `09:57:29.000 GMT Wed Nov 18 2009` or ISO 8601; answered in the former form. */
 export const time = (description: string) => text(64, description, { format: 'time' });
@@ -117,8 +120,12 @@ export function struct<T extends TProperties>(
   });
 }
 
-export function list<T extends TSchema>(items: T, description: string): TArray<T> {
-  return Type.Array(items, { description, wire: 'list' });
+export function list<T extends TSchema>(
+  items: T,
+  description: string,
+  range: { minItems?: number; maxItems?: number } = {},
+): TArray<T> {
+  return Type.Array(items, { ...range, description, wire: 'list' });
 }
 
 /** A list that may be produced piece by piece, so that a long one never stands whole in memory. */
@@ -141,6 +148,8 @@ export interface Declared {
   readonly maxLength?: number;
   readonly format?: string;
   readonly enum?: readonly string[];
+  readonly minItems?: number;
+  readonly maxItems?: number;
   readonly items?: TSchema;
   readonly properties?: TProperties;
 }

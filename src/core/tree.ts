@@ -5,6 +5,7 @@
  */
 import { type Transaction, type Queryable, sql } from '../db/database';
 import { notFound } from '../faults';
+import { effectiveRights } from './actors';
 import type { Actor } from './rights';
 
 /** A customer below an actor, and what its place means for its money. */
@@ -48,9 +49,7 @@ export async function demandWithin(
 }
 
 /** A wholesaler as the customers below it see it, with its row locked. */
-export interface Wholesaler {
-  readonly i_customer: number;
-  readonly path: readonly number[];
+export interface Wholesaler extends Actor {
   readonly base_currency: string;
   readonly overcommit_protection: boolean;
   readonly max_depth: number | null;
@@ -58,44 +57,55 @@ export interface Wholesaler {
   readonly levels_left: number | null;
 }
 
-/**
- * How strongly a wholesaler's row is held. `exists`: it cannot be deleted. `currency`: nor can
- * its tariff change. `money`: nor can anybody else move its money or top up its sub-customers.
- */
-const locks = { exists: 'FOR KEY SHARE', currency: 'FOR SHARE', money: 'FOR NO KEY UPDATE' } as const;
-type Lock = keyof typeof locks;
+const columns = `w.i_customer, w.path, w.base_currency, w.overcommit_protection, w.max_depth,
+  ${effectiveRights('w')} AS rights,
+  (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
+   FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left`;
 
-const lockStatement = (lock: Lock) =>
+/** `$1` is a customer below the actor `$2`; null: one that is being made by the actor, who is its wholesaler. */
+const holdStatement = (name: string, lock: string, condition = '') =>
   sql(
-    `lock_wholesaler_${lock}`,
-    `SELECT w.i_customer, w.path, w.base_currency, w.overcommit_protection, w.max_depth,
-       (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
-        FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left
-     FROM customers w WHERE w.i_customer = $1 AND w.deleted_at IS NULL ${locks[lock]} OF w`,
+    `hold_${name}`,
+    `SELECT ${columns} FROM customers w
+     WHERE w.i_customer = CASE WHEN $1::int IS NULL THEN $2::int ELSE (
+         SELECT c.i_wholesaler FROM customers c
+         WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL) END
+       AND w.deleted_at IS NULL ${condition} ${lock} OF w`,
   );
-const lockStatements = {
-  exists: lockStatement('exists'),
-  currency: lockStatement('currency'),
-  money: lockStatement('money'),
-};
 
 /**
- * Holds the wholesaler of a customer that is made or changed, as strongly as the change needs:
- * `inherits`, the customer is billed by its tariff; `rises`, the customer's balance may rise, which
- * matters where overcommit protection bounds it. Throws fault 404 if it is gone.
+ * How strongly a wholesaler's row is held. `exists`: it cannot be deleted. `currency`: nor can its
+ * tariff change. `money`: nor can anybody else move its money or top up its sub-customers.
+ */
+const exists = holdStatement('exists', 'FOR KEY SHARE');
+const currency = holdStatement('currency', 'FOR SHARE');
+const moneyIfProtected = holdStatement('money', 'FOR NO KEY UPDATE', 'AND w.overcommit_protection');
+const currencyIfNot = holdStatement('currency_free', 'FOR SHARE', 'AND NOT w.overcommit_protection');
+
+/** What a customer's being made or changed means for its wholesaler. */
+export interface Change {
+  /** The customer is billed by its wholesaler's tariff. */
+  readonly inherits: boolean;
+  /** The customer's balance may rise, which matters where overcommit protection bounds it. */
+  readonly rises: boolean;
+}
+
+/**
+ * Holds the wholesaler of `i_customer`, which is below the actor, or the actor as the wholesaler of
+ * a customer that is being made, as strongly as the change needs; undefined if there is none. The
+ * weakest lock goes with all others, so nobody who holds it can block the step to a stronger one.
  */
 export async function holdWholesaler(
   db: Transaction,
-  i_customer: number,
-  change: { readonly inherits: boolean; readonly rises: boolean },
-): Promise<Wholesaler> {
-  const lock = async (strength: Lock): Promise<Wholesaler> => {
-    const [row] = await db.query<Wholesaler>(lockStatements[strength], [i_customer]);
-    if (!row) throw notFound();
-    return row;
-  };
-  const wholesaler = await lock('exists');
-  // The weakest lock is compatible with the stronger ones, so nobody who holds it can block this step.
-  if (change.rises && wholesaler.overcommit_protection) return lock('money');
-  return change.inherits ? lock('currency') : wholesaler;
+  actor: Actor,
+  i_customer: number | undefined,
+  { inherits, rises }: Change,
+): Promise<Wholesaler | undefined> {
+  const steps = rises
+    ? [exists, moneyIfProtected, ...(inherits ? [currencyIfNot] : [])]
+    : [inherits ? currency : exists];
+  const found = await Promise.all(
+    steps.map((step) => db.query<Wholesaler>(step, [i_customer ?? null, actor.i_customer])),
+  );
+  return found.flat().at(-1);
 }

@@ -1,33 +1,24 @@
 /**
- * The hosts whose calls run in trusted mode: those of the settings, and those of the table, which
- * operators change while the server runs. The table is read again when half a second has passed, so
- * a removed host is out within a second on every node; without a database nobody of it is trusted.
+ * The hosts of the table whose calls run in trusted mode, which operators change while the server
+ * runs; those of the settings are beside them. Without a database nobody of the table is trusted.
  */
 import { type AddressRange, asRanges } from '../config';
 import { type Database, sql } from '../db/database';
+import { type Authority, trustedHostsKey } from './authority';
 
-const life_ms = 500;
 const listStatement = sql('trusted_hosts', 'SELECT address::text FROM trusted_hosts');
 
-export function createTrustedHosts(db: Database): () => Promise<readonly AddressRange[]> {
-  let ranges: Promise<readonly AddressRange[]> | undefined;
-  let read_at = 0;
+type Ranges = readonly AddressRange[];
 
-  const read = async (): Promise<readonly AddressRange[]> => {
+/** Answers the ranges as they stand now. */
+export const trustedHostsOf =
+  ({ db, authority }: { readonly db: Database; readonly authority: Authority }) =>
+  async (): Promise<Ranges> => {
+    const remembered = authority.recall(trustedHostsKey) as Ranges | undefined;
+    if (remembered) return remembered;
+    const since = authority.moment();
     const rows = await db.query<{ address: string }>(listStatement);
-    return rows.flatMap(({ address }) => asRanges(address));
-  };
-
-  return () => {
-    const now = performance.now();
-    if (!ranges || now - read_at > life_ms) {
-      read_at = now;
-      const reading = (ranges = read());
-      // What failed is not kept: the next call asks again.
-      reading.catch(() => {
-        if (ranges === reading) ranges = undefined;
-      });
-    }
+    const ranges = rows.flatMap(({ address }) => asRanges(address));
+    authority.keep(since, trustedHostsKey, ranges, {});
     return ranges;
   };
-}

@@ -47,11 +47,11 @@ export async function setApiPassword(
   const { i_customer, web_login, api_access } = login;
 
   const kept_hours = params.keep_old_hours ?? 0;
-  if (kept_hours > 0) await db.query(retireStatement, [i_customer, kept_hours]);
-  await db.query(removeStatement, [i_customer, kept_hours === 0]);
-  await db.query(insertStatement, [
-    i_customer,
-    credentials.sealHa1(ha1Of(web_login, params.api_password), i_customer),
+  const sealed = credentials.sealHa1(ha1Of(web_login, params.api_password), i_customer);
+  await Promise.all([
+    kept_hours > 0 && db.query(retireStatement, [i_customer, kept_hours]),
+    db.query(removeStatement, [i_customer, kept_hours === 0]),
+    db.query(insertStatement, [i_customer, sealed]),
   ]);
   await call.audit({
     action: 'U',

@@ -7,11 +7,27 @@ import type { Call } from '../core/method';
 import { type Transaction, sql } from '../db/database';
 import { conflict, notFound } from '../faults';
 import { customerColumns, personalAttributes } from './fields';
+import { ownedTables } from './repository';
 
 const lockStatement = sql(
   'lock_deleted',
   'SELECT deleted_at IS NOT NULL AS deleted FROM customers WHERE i_customer = $1 FOR UPDATE',
 );
+
+/** Beside the attributes of a customer, what users and owned objects tell. */
+const personalMembers = [
+  ...personalAttributes,
+  ...[
+    'contact_first_name',
+    'contact_last_name',
+    'short_name',
+    'number',
+    'extension',
+    'display_name',
+    'caller_id',
+  ],
+  ...['street_one', 'street_two', 'street_three', 'zip', 'country_code', 'domain', 'ip_addresses'],
+];
 
 /** The name is not null, so it gets another; the others are cleared. */
 const cleared = personalAttributes.filter((name) => customerColumns.includes(name) && name !== 'name');
@@ -27,7 +43,7 @@ const eraseStatements = [
   sql(
     'erase_users',
     `UPDATE users SET web_login = 'erased-' || i_web_user, login_key = 'erased-' || i_web_user, name = NULL,
-       description = NULL, email = NULL, password_hash = NULL, one_time_hash = NULL, updated_at = now()
+       short_name = NULL, short_name_key = NULL, contact_first_name = NULL, contact_last_name = NULL, description = NULL, email = NULL, password_hash = NULL, one_time_hash = NULL, updated_at = now()
      WHERE i_customer = $1`,
   ),
   sql(
@@ -36,6 +52,8 @@ const eraseStatements = [
        ${cleared.map((name) => `${name} = NULL`).join(', ')}
      WHERE i_customer = $1`,
   ),
+  // What it owned is in no books: what was paid for it is.
+  ...ownedTables.map((table) => sql(`erase_${table}`, `DELETE FROM ${table} WHERE i_customer = $1`)),
   sql(
     'erase_resources',
     `UPDATE audit_records SET resource = 'customer:username=erased-' || i_customer
@@ -48,14 +66,14 @@ const eraseChangesStatement = sql(
   `UPDATE audit_records SET changes = (
      SELECT jsonb_object_agg(key, CASE WHEN key = ANY($2::text[]) THEN '["erased", "erased"]' ELSE value END)
      FROM jsonb_each(changes))
-   WHERE i_customer = $1 AND changes ?| $2::text[] AND (resource LIKE 'customers:%' OR resource LIKE 'web_users:%')`,
+   WHERE i_customer = $1 AND changes ?| $2::text[] AND resource ~ '^(customers|web_users|${ownedTables.join('|')}):'`,
 );
 
 export async function eraseCustomer(call: Call, { i_customer }: { i_customer: number }) {
   const { db } = call;
   await demandDeleted(db, i_customer);
   for (const statement of eraseStatements) await db.query(statement, [i_customer]);
-  await db.query(eraseChangesStatement, [i_customer, personalAttributes]);
+  await db.query(eraseChangesStatement, [i_customer, personalMembers]);
   await call.audit({ action: 'D', resource: `customers:i_customer=${i_customer}`, i_customer });
   return { result: 'OK' as const, i_customer };
 }

@@ -1,9 +1,9 @@
 /** The statements on customers. They know columns and locks; the rules are in `service.ts`. */
 import { nameKey } from '../core/names';
-import type { PasswordPolicy } from '../core/password-policy';
+import { type PasswordPolicy, policyWithId } from '../core/password-policy';
 import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
-import { type Queryable, type Transaction, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 import type { Wholesaler } from '../core/tree';
 import { customerColumns, dictionaryReferences, moneyColumns } from './fields';
 
@@ -21,7 +21,6 @@ export interface Target {
   readonly base_currency: string;
   readonly i_password_policy: number | null;
   readonly api_access: number;
-  readonly has_api_password: boolean;
   /** All readable attributes as they are, for the audit record. */
   readonly attributes: Readonly<Record<string, unknown>>;
 }
@@ -32,10 +31,9 @@ const targetStatement = (name: string, clause: string) =>
     name,
     `SELECT c.i_customer, c.i_wholesaler, u.web_login, c.balance::text AS balance, c.i_tariff, c.base_currency,
        c.i_password_policy, c.api_access,
-       EXISTS (SELECT FROM api_credentials k WHERE k.i_customer = c.i_customer) AS has_api_password,
        (SELECT row_to_json(t) FROM (SELECT u.web_login, ${columnTexts}) t) AS attributes
      FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
-     WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause} OF c`,
+     WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause} OF c, u`,
   );
 const lockTargetStatement = targetStatement('lock_target', 'FOR NO KEY UPDATE');
 const lockDoomedStatement = targetStatement('lock_doomed', 'FOR UPDATE');
@@ -58,8 +56,9 @@ export interface References {
   readonly wrong: readonly string[];
   /** The currency of the tariff, if its wholesaler owns it. */
   readonly tariff_currency: string | null;
-  /** Null if there is no such policy. */
+  /** What a new password must be like; null if there is no such policy. */
   readonly policy: PasswordPolicy | null;
+  readonly has_api_password: boolean;
 }
 
 const checkReferencesStatement = sql(
@@ -67,40 +66,54 @@ const checkReferencesStatement = sql(
   `SELECT
      array_remove(ARRAY[${dictionaryReferences
        .map(([attribute, table, column, type], index) => {
-         const value = `$${index + 6}::${type}`;
+         const value = `$${index + 7}::${type}`;
          return `CASE WHEN ${value} IS NOT NULL
            AND NOT EXISTS (SELECT FROM ${table} d WHERE d.${column} = ${value}) THEN '${attribute}' END`;
        })
        .join(', ')},
        CASE WHEN $4::int IS NOT NULL AND NOT EXISTS (SELECT FROM customers c
-         WHERE c.i_customer = $4 AND $3 = ANY(c.path) AND c.deleted_at IS NULL FOR KEY SHARE) THEN 'i_commission_agent' END], NULL)
+         WHERE c.i_customer = $4 AND $2 = ANY(c.path) AND c.deleted_at IS NULL FOR KEY SHARE) THEN 'i_commission_agent' END], NULL)
        AS wrong,
-     (SELECT t.currency FROM tariffs t WHERE t.i_tariff = $1 AND t.i_customer = $2) AS tariff_currency,
-     (SELECT json_build_object('min_length', p.min_length, 'needs_mixed', p.needs_mixed)
-      FROM password_policies p WHERE p.i_password_policy = coalesce($5::int, 1)) AS policy`,
+     (SELECT t.currency FROM tariffs t WHERE t.i_tariff = $3
+       AND t.i_customer = coalesce((SELECT i_wholesaler FROM customers WHERE i_customer = $1::int), $2)) AS tariff_currency,
+     ${policyWithId('CASE WHEN $5::boolean THEN $6::int ELSE (SELECT i_password_policy FROM customers WHERE i_customer = $1) END')}
+      AS policy,
+     EXISTS (SELECT FROM api_credentials k WHERE k.i_customer = $1) AS has_api_password`,
 );
 
 /**
- * Looks up all references at once; absent ones are right. The agent is held, lest it be deleted
- * meanwhile. `policy`: the policy that a new password must satisfy.
+ * Looks up all references of a customer below the actor, or of one that it makes, at once; absent
+ * ones are right. The agent is held, lest it be deleted meanwhile.
  */
 export async function checkReferences(
   db: Transaction,
   actor: Actor,
-  i_wholesaler: number,
+  i_customer: number | undefined,
   params: Readonly<Record<string, unknown>>,
-  i_password_policy: number | null,
 ): Promise<References> {
   const [row] = await db.query<References>(checkReferencesStatement, [
-    params['i_tariff'] ?? null,
-    i_wholesaler,
+    i_customer ?? null,
     actor.i_customer,
+    params['i_tariff'] ?? null,
     params['i_commission_agent'] ?? null,
-    i_password_policy,
+    i_customer === undefined || params['i_password_policy'] !== undefined,
+    params['i_password_policy'] ?? null,
     ...dictionaryReferences.map(([attribute]) => params[attribute] ?? null),
   ]);
   if (!row) throw new Error('A statement without FROM answered no row');
   return row;
+}
+
+const nextIdStatement = sql(
+  'next_i_customer',
+  `SELECT nextval(pg_get_serial_sequence('customers', 'i_customer'))::int AS i_customer`,
+);
+
+/** An id that no customer has had. */
+export async function nextId(db: Transaction): Promise<number> {
+  const [row] = await db.query<{ i_customer: number }>(nextIdStatement);
+  if (!row) throw new Error('A sequence answered no row');
+  return row.i_customer;
 }
 
 /** The balance is not among them: it is moved by the books. */
@@ -108,20 +121,18 @@ const insertedColumns = customerColumns.filter((name) => name !== 'balance');
 
 const insertCustomerStatement = sql(
   'insert_customer',
-  `WITH made AS (SELECT nextval(pg_get_serial_sequence('customers', 'i_customer'))::int AS i_customer),
-   customer AS (
+  `WITH customer AS (
      INSERT INTO customers (i_customer, i_wholesaler, path, base_currency, name_key, ${insertedColumns.join(', ')})
-     SELECT i_customer, $1, $2::int[] || i_customer, $3, $4, ${insertedColumns.map((_, index) => `$${index + 8}`).join(', ')}
-     FROM made RETURNING i_customer),
-   logins AS (
-     -- From the customer and not from its id, so that a taken name is found before a taken login.
-     INSERT INTO users (i_customer, web_login, login_key, password_hash, is_default, is_recovery)
-     SELECT i_customer, $5, $6, $7, true, false FROM customer
-     UNION ALL SELECT i_customer, login, login, NULL, false, true FROM customer, (SELECT gen_random_uuid()::text AS login) r)
-   SELECT i_customer FROM customer`,
+     VALUES ($8, $1, $2::int[] || $8::int, $3, $4, ${insertedColumns.map((_, index) => `$${index + 9}`).join(', ')})
+     RETURNING i_customer)
+   -- From the customer and not from its id, so that a taken name is found before a taken login.
+   INSERT INTO users (i_customer, web_login, login_key, password_hash, is_default, is_recovery)
+   SELECT i_customer, $5, $6, $7, true, false FROM customer
+   UNION ALL SELECT i_customer, login, login, NULL, false, true FROM customer, (SELECT gen_random_uuid()::text AS login) r`,
 );
 
 export interface NewCustomer {
+  readonly i_customer: number;
   readonly wholesaler: Wholesaler;
   readonly base_currency: string;
   readonly web_login: string;
@@ -130,9 +141,9 @@ export interface NewCustomer {
   readonly columns: Readonly<Record<string, unknown>>;
 }
 
-/** Makes the customer with its default user and its recovery user in one statement; answers its id. */
-export async function insertCustomer(db: Transaction, made: NewCustomer): Promise<number> {
-  const [row] = await db.query<{ i_customer: number }>(insertCustomerStatement, [
+/** Makes the customer with its default user and its recovery user in one statement. */
+export async function insertCustomer(db: Transaction, made: NewCustomer): Promise<void> {
+  await db.query(insertCustomerStatement, [
     made.wholesaler.i_customer,
     made.wholesaler.path,
     made.base_currency,
@@ -140,10 +151,9 @@ export async function insertCustomer(db: Transaction, made: NewCustomer): Promis
     made.web_login,
     nameKey(made.web_login),
     made.password_hash,
+    made.i_customer,
     ...insertedColumns.map((name) => made.columns[name]),
   ]);
-  if (!row) throw new Error('An insert answered no row');
-  return row.i_customer;
 }
 
 const removeApiPasswordStatement = sql(
@@ -161,8 +171,10 @@ export async function setApiPassword(
   i_customer: number,
   sealed_ha1: Buffer | null,
 ): Promise<void> {
-  await db.query(removeApiPasswordStatement, [i_customer]);
-  if (sealed_ha1) await db.query(insertApiPasswordStatement, [i_customer, sealed_ha1]);
+  await Promise.all([
+    db.query(removeApiPasswordStatement, [i_customer]),
+    sealed_ha1 && db.query(insertApiPasswordStatement, [i_customer, sealed_ha1]),
+  ]);
 }
 
 /** Writes the given columns and no others. An update without columns still marks the customer as changed. */
@@ -195,6 +207,17 @@ export async function updateDefaultUser(
   await db.query(updateDefaultUserStatement, [i_customer, web_login, login_key, password_hash]);
 }
 
+const renameLoginsStatement = sql(
+  'rename_logins',
+  `UPDATE users SET web_login = short_name || '@' || $2, login_key = short_name_key || '@' || $3
+   WHERE i_customer = $1 AND short_name IS NOT NULL AND deleted_at IS NULL`,
+);
+
+/** The logins that hold the customer's name follow it. */
+export async function renameLogins(db: Transaction, i_customer: number, name: string): Promise<void> {
+  await db.query(renameLoginsStatement, [i_customer, name, nameKey(name)]);
+}
+
 const hasSubCustomersStatement = sql(
   'has_sub_customers',
   `SELECT EXISTS (SELECT FROM customers c WHERE c.i_wholesaler = $1 AND c.deleted_at IS NULL) AS found`,
@@ -205,12 +228,22 @@ export async function hasSubCustomers(db: Transaction, i_customer: number): Prom
   return row?.found ?? false;
 }
 
+/** What a customer owns goes with it: its numbers and domains are free again at once. */
+export const ownedTables = ['numbers', 'sip_users', 'domains', 'stores', 'addresses'] as const;
+
 /** The row stays for the books; everything that others could want, or that refers to others, is let go. */
 const deleteStatement = sql(
   'delete_customer',
   `WITH gone AS (
      UPDATE customers SET deleted_at = now(), updated_at = now(), i_tariff = NULL, i_routing_group = NULL,
-       i_commission_agent = NULL WHERE i_customer = $1),
+       i_commission_agent = NULL, i_store = NULL WHERE i_customer = $1),
+   ${ownedTables
+     .map(
+       (table) => `${table}_of AS (
+     UPDATE ${table} SET deleted_at = now(), updated_at = now() WHERE i_customer = $1 AND deleted_at IS NULL),`,
+     )
+     .join('\n   ')}
+   ranges AS (DELETE FROM customer_ip_ranges WHERE i_customer = $1),
    logins AS (
      UPDATE users SET deleted_at = now(), updated_at = now(), password_hash = NULL, one_time_hash = NULL
      WHERE i_customer = $1 AND deleted_at IS NULL),
@@ -269,7 +302,7 @@ const infoColumns = `c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, u
 const infoFrom = 'customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default';
 
 const infoStatement = (name: string, condition: string) =>
-  sql(
+  lookup(
     name,
     `SELECT row_to_json(t) AS customer FROM (SELECT ${infoColumns} FROM ${infoFrom}
        WHERE ${condition} AND $2 = ANY(c.path) AND c.deleted_at IS NULL) t`,

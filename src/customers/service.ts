@@ -2,7 +2,6 @@
  * The rules of the customer calls. Each function runs inside the call's transaction and checks in
  * the order that the contract gives: target, grant and depth, reference, conflict, money.
  */
-import { findActor } from '../core/actors';
 import { ha1Of, hashGivenPassword } from '../core/credentials';
 import { isPositive, isZero, minus, negate } from '../core/decimal';
 import { formats } from '../core/formats';
@@ -10,7 +9,7 @@ import type { Call } from '../core/method';
 import { nameKey } from '../core/names';
 import { demandSatisfies } from '../core/password-policy';
 import { demandGrantable } from '../core/rights';
-import { type Wholesaler, demandBelow, holdWholesaler } from '../core/tree';
+import { type Change, type Wholesaler, demandBelow, holdWholesaler } from '../core/tree';
 import type { Money } from '../core/schema';
 import type { Database } from '../db/database';
 import { badParameter, conflict, forbidden, notFound, wrongReference } from '../faults';
@@ -39,38 +38,36 @@ export async function createCustomer(call: Call, params: ImportParams, password_
   const web_login = params.web_login ?? params.name;
   const balance = params.balance ?? '0';
 
-  const wholesaler = await holdWholesaler(db, actor.i_customer, changeOf(params));
-  const references = await repository.checkReferences(
-    db,
-    actor,
-    wholesaler.i_customer,
-    params,
-    params.i_password_policy ?? null,
-  );
+  const [wholesaler, references, i_customer] = await Promise.all([
+    holdWholesaler(db, actor, undefined, changeOf(params)),
+    repository.checkReferences(db, actor, undefined, params),
+    repository.nextId(db),
+  ]);
+  if (!wholesaler) throw notFound();
   demandPolicy(params, references);
-  demandGrants(call, params, { api_access: 0, has_api_password: false });
+  demandGrants(call, wholesaler, params, 0, references);
   demandFits(wholesaler);
   const max_depth = grantedDepth(wholesaler, params.max_depth);
   demandReferences(params, references);
 
-  const i_customer = await repository.insertCustomer(db, {
-    wholesaler,
-    base_currency: references.tariff_currency ?? wholesaler.base_currency,
-    web_login,
-    password_hash: password_hash ?? null,
-    columns: { ...fallbacks, ...params, max_depth },
-  });
-  if (typeof params.api_password === 'string') {
-    await storeApiPassword(call, i_customer, web_login, params.api_password);
-  }
-  if (!isZero(balance)) {
-    await post(db, { kind: 'opening', i_customer, amount: balance, request_id: call.request_id });
-    if (isPositive(balance)) await demandCommitment(db, wholesaler.i_customer, balance);
-  }
-  const resource = `customers:i_customer=${i_customer}`;
+  await Promise.all([
+    repository.insertCustomer(db, {
+      i_customer,
+      wholesaler,
+      base_currency: references.tariff_currency ?? wholesaler.base_currency,
+      web_login,
+      password_hash: password_hash ?? null,
+      columns: { ...fallbacks, ...params, max_depth },
+    }),
+    typeof params.api_password === 'string' &&
+      storeApiPassword(call, i_customer, web_login, params.api_password),
+    !isZero(balance) &&
+      post(db, { kind: 'opening', i_customer, amount: balance, request_id: call.request_id }),
+    isPositive(balance) && demandCommitment(db, wholesaler.i_customer, balance),
+  ]);
   await call.audit({
     action: 'A',
-    resource,
+    resource: `customers:i_customer=${i_customer}`,
     i_customer,
     changes: {
       ...recordedChanges({}, { ...params, web_login }),
@@ -84,33 +81,44 @@ export async function createCustomer(call: Call, params: ImportParams, password_
 export async function updateCustomer(call: Call, params: UpdateParams, password_hash: string | undefined) {
   const { actor, db } = call;
   const { i_customer } = params;
-  const place = await demandBelow(db, actor, i_customer);
-  const wholesaler = await holdWholesaler(db, place.i_wholesaler, changeOf(params));
-  const target = await repository.lockTarget(db, actor, i_customer);
-  if (!target) throw notFound();
+  // Downwards: the wholesaler's row before the customer's.
+  const [wholesaler, target, references] = await Promise.all([
+    holdWholesaler(db, actor, i_customer, changeOf(params)),
+    repository.lockTarget(db, actor, i_customer),
+    repository.checkReferences(db, actor, i_customer, params),
+  ]);
+  if (!wholesaler || !target) throw notFound();
 
   const newLogin =
     params.web_login !== undefined && params.web_login !== target.web_login ? params.web_login : undefined;
-  if (newLogin !== undefined && target.has_api_password && params.api_password === undefined) {
+  if (newLogin !== undefined && references.has_api_password && params.api_password === undefined) {
     throw badParameter(
       'api_password',
       'is required, because it is kept together with the web_login that changes',
     );
   }
-  const policy = params.i_password_policy === undefined ? target.i_password_policy : params.i_password_policy;
-  const references = await repository.checkReferences(db, actor, wholesaler.i_customer, params, policy);
   demandPolicy(params, references);
-  await demandUpdateGrants(call, params, target, wholesaler);
+  const { i_tariff, ...others } = params;
+  demandGrants(
+    call,
+    wholesaler,
+    i_tariff === target.i_tariff ? others : params,
+    target.api_access,
+    references,
+  );
+  if (params.max_depth !== undefined) grantedDepth(wholesaler, params.max_depth);
   demandReferences(params, references);
   if (params.i_commission_agent === i_customer) throw wrongReference('i_commission_agent');
 
-  await writeColumns(call, params);
-  await writeLogin(call, i_customer, newLogin, password_hash);
-  if (params.api_password !== undefined) {
-    await storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password);
-  }
   await changeTariff(call, params, target, references.tariff_currency ?? wholesaler.base_currency);
-  if (params.balance !== undefined) await adjustBalance(call, target, params.balance);
+  await Promise.all([
+    writeColumns(call, params),
+    writeLogin(call, i_customer, newLogin, password_hash),
+    params.name !== undefined && repository.renameLogins(db, i_customer, params.name),
+    params.api_password !== undefined &&
+      storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password),
+    params.balance !== undefined && adjustBalance(call, target, params.balance),
+  ]);
   const changes = recordedChanges(target.attributes, params);
   await call.audit({ action: 'U', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
   return { result: 'OK' as const };
@@ -135,19 +143,18 @@ async function setBlocked(call: Call, i_customer: number, blocked: boolean) {
 
 /** Deletes a customer that nobody stands below; what was left of its money is closed by an entry. */
 export async function deleteCustomer(call: Call, { i_customer }: { i_customer: number }) {
-  const target = await repository.lockDoomed(call.db, call.actor, i_customer);
+  const { actor, db, request_id } = call;
+  const [target, hasSubCustomers] = await Promise.all([
+    repository.lockDoomed(db, actor, i_customer),
+    repository.hasSubCustomers(db, i_customer),
+  ]);
   if (!target) throw notFound();
-  if (await repository.hasSubCustomers(call.db, i_customer))
-    throw conflict('The customer still has sub-customers');
-  if (!isZero(target.balance)) {
-    await post(call.db, {
-      kind: 'closing',
-      i_customer,
-      amount: negate(target.balance),
-      request_id: call.request_id,
-    });
-  }
-  await repository.markDeleted(call.db, i_customer);
+  if (hasSubCustomers) throw conflict('The customer still has sub-customers');
+  await Promise.all([
+    !isZero(target.balance) &&
+      post(db, { kind: 'closing', i_customer, amount: negate(target.balance), request_id }),
+    repository.markDeleted(db, i_customer),
+  ]);
   await call.audit({ action: 'D', resource: `customers:i_customer=${i_customer}`, i_customer });
   return { result: 'OK' as const };
 }
@@ -166,7 +173,7 @@ export async function getCustomerInfo(call: Call<Database>, params: { i_customer
 type Grants = Partial<Pick<CreateParams, 'i_tariff' | 'api_access' | 'api_password'>>;
 
 /** What a change means for the wholesaler's row. */
-const changeOf = (params: Partial<CreateParams>) => ({
+const changeOf = (params: Partial<CreateParams>): Change => ({
   inherits: params.i_tariff === null,
   rises: params.balance !== undefined && isPositive(params.balance),
 });
@@ -179,17 +186,22 @@ function demandLoginFromName(params: ImportParams): void {
     throw badParameter('web_login', `is required, because a login ${problem}, and the name does not fit`);
 }
 
-/** What only some may set: rights by those who hold them, API access by those with api_mgmt, the own tariff by those allowed to. */
+/**
+ * What only some may set: rights where the actor and the wholesaler, which is the actor or below it,
+ * hold them, API access by those with api_mgmt, the own tariff by those allowed to.
+ */
 function demandGrants(
   call: Call,
+  wholesaler: Wholesaler,
   params: Grants,
-  current: Pick<Target, 'api_access' | 'has_api_password'>,
+  api_access: number,
+  { has_api_password }: References,
 ): void {
   const { rights } = call.actor;
-  demandGrantable(rights, params);
-  const changesAccess = params.api_access !== undefined && params.api_access !== current.api_access;
+  demandGrantable(wholesaler.rights, params);
+  const changesAccess = params.api_access !== undefined && params.api_access !== api_access;
   const changesPassword =
-    typeof params.api_password === 'string' || (params.api_password === null && current.has_api_password);
+    typeof params.api_password === 'string' || (params.api_password === null && has_api_password);
   if ((changesAccess || changesPassword) && !rights.api_mgmt) {
     throw forbidden(
       `Parameter ${changesAccess ? 'api_access' : 'api_password'} can be set only by those with api_mgmt`,
@@ -200,21 +212,6 @@ function demandGrants(
       'Parameter i_tariff cannot be nil: the right to use the own tariff (use_own_tariff) is missing',
     );
   }
-}
-
-/** As for a new customer, and nothing that the wholesaler between the actor and the target lacks. */
-async function demandUpdateGrants(
-  call: Call,
-  params: UpdateParams,
-  target: Target,
-  wholesaler: Wholesaler,
-): Promise<void> {
-  demandGrants(call, params.i_tariff === target.i_tariff ? { ...params, i_tariff: 0 } : params, target);
-  if (wholesaler.i_customer !== call.actor.i_customer) {
-    const between = await findActor(call.db, wholesaler.i_customer);
-    if (between) demandGrantable(between.rights, params);
-  }
-  if (params.max_depth !== undefined) grantedDepth(wholesaler, params.max_depth);
 }
 
 /** A new customer must fit under everybody above it. */
@@ -296,14 +293,10 @@ async function changeTariff(
 async function adjustBalance(call: Call, target: Target, wanted: Money): Promise<void> {
   const amount = minus(wanted, target.balance);
   if (isZero(amount)) return;
-  await post(call.db, {
-    kind: 'adjustment',
-    i_customer: target.i_customer,
-    amount,
-    request_id: call.request_id,
-  });
-  if (isPositive(amount) && isPositive(wanted)) {
-    const risen = isPositive(target.balance) ? amount : wanted;
-    await demandCommitment(call.db, target.i_wholesaler, risen);
-  }
+  const { i_customer, i_wholesaler } = target;
+  const topsUp = isPositive(amount) && isPositive(wanted);
+  await Promise.all([
+    post(call.db, { kind: 'adjustment', i_customer, amount, request_id: call.request_id }),
+    topsUp && demandCommitment(call.db, i_wholesaler, isPositive(target.balance) ? amount : wanted),
+  ]);
 }

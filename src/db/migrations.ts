@@ -6,6 +6,8 @@
 import type { Knex } from 'knex';
 import { type Queryable, sql } from './database';
 import * as customers from '../../migrations/001_customers';
+import * as authority from '../../migrations/002_authority';
+import * as resources from '../../migrations/003_resources';
 
 interface Migration {
   up(knex: Knex): Promise<void>;
@@ -15,6 +17,8 @@ interface Migration {
 /** In order. Names carry no extension, so that .ts in development and .js in production are the same. */
 const migrations: Readonly<Record<string, Migration>> = {
   '001_customers': customers,
+  '002_authority': authority,
+  '003_resources': resources,
 };
 
 export const migrationSource: Knex.MigrationSource<string> = {

@@ -8,7 +8,15 @@ import type { Money } from '../core/schema';
 import { type Transaction, sql } from '../db/database';
 
 export type PaymentKind =
-  'opening' | 'adjustment' | 'closing' | 'add_funds' | 'credit' | 'debit' | 'transfer' | 'reversal';
+  | 'opening'
+  | 'adjustment'
+  | 'closing'
+  | 'add_funds'
+  | 'credit'
+  | 'debit'
+  | 'transfer'
+  | 'reversal'
+  | 'charge';
 
 export interface Posting {
   readonly kind: PaymentKind;

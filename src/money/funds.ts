@@ -51,11 +51,13 @@ async function move(call: Call, kind: 'add_funds' | 'credit' | 'debit', params: 
 
 /** Posts against the platform's account, within overcommit protection, and records it. */
 async function postFor(call: Call, place: Place, posting: Posting): Promise<number> {
-  const { db } = call;
+  const { db, actor } = call;
   const guarded = place.overcommit_protection && isPositive(posting.amount);
-  // Downwards: the wholesaler's row before the customer's.
-  if (guarded) await holdWholesaler(db, place.i_wholesaler, { inherits: false, rises: true });
-  const posted = await post(db, posting);
+  const [, posted] = await Promise.all([
+    // Downwards: the wholesaler's row before the customer's.
+    guarded && holdWholesaler(db, actor, place.i_customer, { inherits: false, rises: true }),
+    post(db, posting),
+  ]);
   // Deleted, or given another tariff, since it was found.
   if (!posted) throw conflict('The customer was changed meanwhile, please retry');
   if (guarded && isPositive(posted.balance)) {
@@ -84,8 +86,7 @@ export async function reversePayment(call: Call, { i_payment }: { i_payment: num
   const payment = await findPaymentBelow(call.db, call.actor, i_payment);
   if (!payment) throw notFound('Payment');
   demandReversible(payment);
-  const place = await demandBelow(call.db, call.actor, payment.i_customer);
-  const reversal = await postFor(call, place, {
+  const reversal = await postFor(call, payment, {
     kind: 'reversal',
     i_customer: payment.i_customer,
     currency: payment.currency,
@@ -105,11 +106,10 @@ function demandReversible(payment: PaymentRow): void {
 /** Hands calling credit from the actor to a customer below it, in one currency, never more than there is. */
 export async function transferFunds(call: Call, params: { i_customer: number; amount: Money }) {
   const { db, actor } = call;
-  await demandBelow(db, actor, params.i_customer);
   // Root's side is the platform's account, which has no balance to look at.
   const i_payer = actor.i_customer === rootId ? undefined : actor.i_customer;
-  const accounts = await lockAccounts(db, [params.i_customer, ...(i_payer === undefined ? [] : [i_payer])]);
-  const receiver = accounts.find(({ i_customer }) => i_customer === params.i_customer);
+  const accounts = await lockAccounts(db, actor, params.i_customer);
+  const receiver = accounts.find(({ i_customer }) => i_customer !== actor.i_customer);
   if (!receiver) throw notFound();
   const { base_currency: currency } = receiver;
   const account = accounts.find(({ i_customer }) => i_customer === i_payer);

@@ -43,6 +43,7 @@ const kinds = [
   'debit',
   'transfer',
   'reversal',
+  'charge',
 ] as const;
 
 const payment = struct({

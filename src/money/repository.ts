@@ -1,6 +1,7 @@
 /** The statements that read the books. */
 import type { Page } from '../core/batches';
-import type { Actor } from '../core/rights';
+import { type Actor, rootId } from '../core/rights';
+import type { Place } from '../core/tree';
 import type { Money } from '../core/schema';
 import { type Queryable, type Transaction, sql } from '../db/database';
 import type { PaymentKind } from './books';
@@ -14,12 +15,16 @@ export interface Account {
 const lockAccountsStatement = sql(
   'lock_accounts',
   `SELECT i_customer, balance::text AS balance, base_currency FROM customers
-   WHERE i_customer = ANY($1::int[]) AND deleted_at IS NULL ORDER BY i_customer FOR NO KEY UPDATE`,
+   WHERE i_customer IN ($1, nullif($2, ${rootId})) AND $2 = ANY(path) AND deleted_at IS NULL
+   ORDER BY i_customer FOR NO KEY UPDATE`,
 );
 
-/** Holds the accounts, in the order of their ids: a customer's is always greater than its wholesaler's. */
-export const lockAccounts = (db: Transaction, i_customers: readonly number[]): Promise<Account[]> =>
-  db.query<Account>(lockAccountsStatement, [i_customers]);
+/**
+ * Holds the account of a customer below the actor and the actor's own, which root has none of, in the
+ * order of their ids: a customer's is always greater than its wholesaler's.
+ */
+export const lockAccounts = (db: Transaction, actor: Actor, i_customer: number): Promise<Account[]> =>
+  db.query<Account>(lockAccountsStatement, [i_customer, actor.i_customer]);
 
 export interface PaymentRow {
   readonly i_payment: number;
@@ -39,17 +44,17 @@ const paymentColumns = (i_customer: string, amount: string): string => `
   p.i_payment, ${i_customer} AS i_customer, p.kind, ${amount}::text AS amount, p.currency, p.payment_notes, p.payment_time,
   p.i_reversed, EXISTS (SELECT FROM payments r WHERE r.i_reversed = p.i_payment) AS reversed`;
 
-const findPaymentStatement = (name: string, extra: string) =>
-  sql(
-    name,
-    `SELECT ${paymentColumns('p.i_customer', 'p.amount')}
-     FROM payments p JOIN customers c ON c.i_customer = p.i_customer
-     WHERE p.i_payment = $1 AND $2 = ANY(c.path) ${extra}`,
-  );
-const findWithin = findPaymentStatement('find_payment', '');
-const findBelow = findPaymentStatement(
+const findStatement = sql(
+  'find_payment',
+  `SELECT ${paymentColumns('p.i_customer', 'p.amount')}
+   FROM payments p JOIN customers c ON c.i_customer = p.i_customer
+   WHERE p.i_payment = $1 AND $2 = ANY(c.path)`,
+);
+const findBelowStatement = sql(
   'find_payment_below',
-  'AND c.i_customer <> $2 AND c.deleted_at IS NULL',
+  `SELECT ${paymentColumns('p.i_customer', 'p.amount')}, c.i_wholesaler, c.base_currency, w.overcommit_protection
+   FROM payments p JOIN customers c ON c.i_customer = p.i_customer JOIN customers w ON w.i_customer = c.i_wholesaler
+   WHERE p.i_payment = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL`,
 );
 
 /** A payment of the actor or of a customer below it, also a deleted one: its books stay. */
@@ -58,17 +63,17 @@ export async function findPayment(
   actor: Actor,
   i_payment: number,
 ): Promise<PaymentRow | undefined> {
-  const [row] = await db.query<PaymentRow>(findWithin, [i_payment, actor.i_customer]);
+  const [row] = await db.query<PaymentRow>(findStatement, [i_payment, actor.i_customer]);
   return row;
 }
 
-/** A payment of a living customer below the actor. */
+/** A payment of a living customer below the actor, with the customer's place. */
 export async function findPaymentBelow(
   db: Transaction,
   actor: Actor,
   i_payment: number,
-): Promise<PaymentRow | undefined> {
-  const [row] = await db.query<PaymentRow>(findBelow, [i_payment, actor.i_customer]);
+): Promise<(PaymentRow & Place) | undefined> {
+  const [row] = await db.query<PaymentRow & Place>(findBelowStatement, [i_payment, actor.i_customer]);
   return row;
 }
 

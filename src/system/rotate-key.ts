@@ -13,49 +13,76 @@ import { keptCheck } from './first-start';
 
 const batchSize = 1_000;
 
-/** Nobody may be given a password meanwhile that a server seals with the old key. */
-const lockStatement = sql('lock_api_credentials', 'LOCK TABLE api_credentials IN SHARE ROW EXCLUSIVE MODE');
-const readStatement = sql(
-  'read_sealed',
-  'SELECT i_api_credential, i_customer, sealed_ha1 FROM api_credentials WHERE i_api_credential > $1 ORDER BY i_api_credential LIMIT $2',
-);
-const writeStatement = sql(
-  'write_sealed',
-  `UPDATE api_credentials k SET sealed_ha1 = n.sealed_ha1
-   FROM unnest($1::int[], $2::bytea[]) AS n (i_api_credential, sealed_ha1) WHERE k.i_api_credential = n.i_api_credential`,
-);
+/** A table with something sealed in it. */
+interface Vault {
+  readonly table: string;
+  readonly id: string;
+  readonly column: string;
+  /** The row that what is sealed is bound to, as SQL. */
+  readonly row: string;
+  readonly kind: 'ha1' | 'secret';
+}
+
+const vaults: readonly Vault[] = [
+  { table: 'api_credentials', id: 'i_api_credential', column: 'sealed_ha1', row: 'i_customer', kind: 'ha1' },
+  {
+    table: 'sip_users',
+    id: 'i_sip_user',
+    column: 'sealed_password',
+    row: `'sip_users ' || uuid`,
+    kind: 'secret',
+  },
+];
+
+const readStatement = ({ table, id, column, row }: Vault) =>
+  sql(
+    `read_sealed_${table}`,
+    `SELECT ${id} AS id, (${row})::text AS "row", ${column} AS sealed FROM ${table} WHERE ${id} > $1 ORDER BY ${id} LIMIT $2`,
+  );
+const writeStatement = ({ table, id, column }: Vault) =>
+  sql(
+    `write_sealed_${table}`,
+    `UPDATE ${table} t SET ${column} = n.sealed FROM unnest($1::int[], $2::bytea[]) AS n (id, sealed) WHERE t.${id} = n.id`,
+  );
 const checkStatement = sql(
   'set_secret_check',
   `UPDATE server_settings SET value = $1 WHERE name = 'secret_check'`,
 );
 
 interface Sealed {
-  readonly i_api_credential: number;
-  readonly i_customer: number;
-  readonly sealed_ha1: Buffer;
+  readonly id: number;
+  readonly row: string;
+  readonly sealed: Buffer;
 }
 
-async function rotateKey({ db, credentials, audit }: Call) {
+/** Answers how many were sealed with the key before. */
+async function resealAll({ db, credentials }: Call, vault: Vault): Promise<number> {
+  // Nobody may be given a password meanwhile that a server seals with the old key.
+  await db.query({ text: `LOCK TABLE ${vault.table} IN SHARE ROW EXCLUSIVE MODE` });
+  const reseal = ({ row, sealed }: Sealed): Buffer | undefined =>
+    vault.kind === 'ha1' ? credentials.resealHa1(sealed, Number(row)) : credentials.resealSecret(sealed, row);
+  let resealed = 0;
+  for (let after = 0; ;) {
+    const rows = await db.query<Sealed>(readStatement(vault), [after, batchSize]);
+    const changed = rows.flatMap((each) => {
+      const sealed = reseal(each);
+      return sealed ? [{ id: each.id, sealed }] : [];
+    });
+    await db.query(writeStatement(vault), [changed.map(({ id }) => id), changed.map(({ sealed }) => sealed)]);
+    resealed += changed.length;
+    const last = rows.at(-1);
+    if (!last || rows.length < batchSize) return resealed;
+    after = last.id;
+  }
+}
+
+async function rotateKey(call: Call) {
+  const { db, credentials, audit } = call;
   if (credentials.check_values.length < 2) {
     throw conflict('SECRET_KEY_PREVIOUS must be the key until now, and SECRET_KEY the new one');
   }
-  await db.query(lockStatement);
   let resealed = 0;
-  for (let after = 0; ;) {
-    const rows = await db.query<Sealed>(readStatement, [after, batchSize]);
-    const changed = rows.flatMap(({ i_api_credential, i_customer, sealed_ha1 }) => {
-      const sealed = credentials.resealHa1(sealed_ha1, i_customer);
-      return sealed ? [{ i_api_credential, sealed }] : [];
-    });
-    await db.query(writeStatement, [
-      changed.map(({ i_api_credential }) => i_api_credential),
-      changed.map(({ sealed }) => sealed),
-    ]);
-    resealed += changed.length;
-    const last = rows.at(-1);
-    if (!last || rows.length < batchSize) break;
-    after = last.i_api_credential;
-  }
+  for (const vault of vaults) resealed += await resealAll(call, vault);
   if ((await keptCheck(db)) !== credentials.check_value) {
     await db.query(checkStatement, [credentials.check_value]);
     const changes = { secret_key: secretChange };

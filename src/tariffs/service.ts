@@ -73,8 +73,10 @@ export async function updateTariff(
 
 export async function deleteTariff(call: Call, { i_tariff }: { i_tariff: number }) {
   // The lock keeps everybody from being given the tariff meanwhile.
-  await lockOwn(call, i_tariff);
-  const [row] = await call.db.query<{ used: boolean }>(inUseStatement, [i_tariff]);
+  const [, [row]] = await Promise.all([
+    lockOwn(call, i_tariff),
+    call.db.query<{ used: boolean }>(inUseStatement, [i_tariff]),
+  ]);
   if (row?.used) throw conflict('The tariff is in use');
   await call.db.query(deleteStatement, [i_tariff]);
   await call.audit({ action: 'D', resource: resourceOf(i_tariff), i_customer: call.actor.i_customer });

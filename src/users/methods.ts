@@ -31,7 +31,7 @@ const webPassword = text(128, "The password; must satisfy the customer's policy.
 const webUser = struct({
   i_web_user: id('Its id.'),
   i_customer: id('The customer whose user it is.'),
-  web_login: text(64, 'Its login.'),
+  web_login: text(129, 'Its login.'),
   i_access_level: accessLevel,
   name: nullable(text(64, 'The name of the person.')),
   description: nullable(text(1024, 'A description.')),

@@ -16,13 +16,11 @@ export async function resetCustomerOneTimePassword(call: Call, { web_login }: { 
 
   const password = randomPassword();
   const life_ms = call.config.one_time_password_life_h * 3_600_000;
-  await setOneTimePassword(
-    db,
-    user,
-    call.credentials.hashOneTimePassword(password),
-    new Date(call.now.getTime() + life_ms),
-  );
-  await forgiveFailures(db, web_login);
+  const hash = call.credentials.hashOneTimePassword(password);
+  await Promise.all([
+    setOneTimePassword(db, user, hash, new Date(call.now.getTime() + life_ms)),
+    forgiveFailures(db, web_login),
+  ]);
   await call.audit({
     action: 'OTP_RST',
     resource: `customer:username=${web_login}`,

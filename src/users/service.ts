@@ -6,15 +6,19 @@
 import { changesBetween, secretChange } from '../core/audit';
 import { inBatches } from '../core/batches';
 import type { Call } from '../core/method';
-import { demandPolicy } from '../core/password-policy';
+import { demandPolicy, demandSatisfies } from '../core/password-policy';
 import { demand } from '../core/rights';
 import { demandWithin } from '../core/tree';
 import type { Database } from '../db/database';
 import { forbidden, notFound } from '../faults';
 import * as repository from './repository';
-import type { AccessLevel, UserRow } from './repository';
+import type { AccessLevel, LockedUser, UserRow } from './repository';
 
+/** Beside what every face has, what only REST faces set. */
 export interface UserFields {
+  readonly short_name?: string;
+  readonly contact_first_name?: string | null;
+  readonly contact_last_name?: string | null;
   readonly web_login?: string;
   readonly web_password?: string;
   readonly i_access_level?: AccessLevel;
@@ -32,16 +36,29 @@ export async function createWebUser(
   const { actor, db } = call;
   const i_customer = params.i_customer ?? actor.i_customer;
   if (i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
-  await demandWithin(db, actor, i_customer);
-  await demandPolicy(db, i_customer, params.web_password);
-  const i_web_user = await repository.insertUser(db, {
+  const [, i_web_user] = await Promise.all([
+    demandWithin(db, actor, i_customer),
+    makeUser(call, i_customer, params, password_hash),
+  ]);
+  return { result: 'OK' as const, i_web_user };
+}
+
+/** Makes a user of a customer that the actor may give one; answers its id. */
+export async function makeUser(
+  call: Call,
+  i_customer: number,
+  params: UserFields & { web_login: string; web_password: string },
+  password_hash: string | undefined,
+): Promise<number> {
+  await demandPolicy(call.db, i_customer, params.web_password);
+  const i_web_user = await repository.insertUser(call.db, {
     ...params,
     i_customer,
     password_hash: password_hash ?? null,
   });
   if (i_web_user === undefined) throw notFound();
   await record(call, 'A', { i_web_user, i_customer }, {}, params);
-  return { result: 'OK' as const, i_web_user };
+  return i_web_user;
 }
 
 /** Changes what is given; nil clears a name, a description or an address. */
@@ -51,7 +68,7 @@ export async function updateWebUser(
   password_hash: string | undefined,
 ) {
   const user = await demandChangeable(call, params.i_web_user);
-  if (params.web_password !== undefined) await demandPolicy(call.db, user.i_customer, params.web_password);
+  if (params.web_password !== undefined) demandSatisfies(params.web_password, user.policy);
   await repository.updateUser(call.db, params.i_web_user, params, password_hash ?? null);
   await record(call, 'U', user, user, params);
   return { result: 'OK' as const, i_web_user: user.i_web_user };
@@ -97,7 +114,7 @@ export async function listWebUsers(
 }
 
 /** The user, locked, if the actor may change it; 403 without the right, before it is told whether there is one. */
-async function demandChangeable(call: Call, i_web_user: number): Promise<UserRow> {
+async function demandChangeable(call: Call, i_web_user: number): Promise<LockedUser> {
   const user = await repository.lockUser(call.db, call.actor, i_web_user);
   if (user?.i_customer !== call.actor.i_customer) demand(call.actor, 'customers_mgmt:edit');
   if (!user) throw notFound('User');
@@ -108,6 +125,11 @@ async function demandChangeable(call: Call, i_web_user: number): Promise<UserRow
   return user;
 }
 
+const recordedFields = [
+  ...['web_login', 'i_access_level', 'name', 'description', 'email', 'blocked'],
+  ...['short_name', 'contact_first_name', 'contact_last_name'],
+];
+
 function record(
   call: Call,
   action: 'A' | 'U' | 'D',
@@ -116,9 +138,7 @@ function record(
   given: object,
 ): Promise<void> {
   const after: Record<string, unknown> = { ...given };
-  const recorded = ['web_login', 'i_access_level', 'name', 'description', 'email', 'blocked'].filter(
-    (name) => name in after,
-  );
+  const recorded = recordedFields.filter((name) => name in after);
   const changes = {
     ...changesBetween(
       before as Record<string, unknown>,

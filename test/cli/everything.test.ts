@@ -49,11 +49,28 @@ async function live(): Promise<void> {
   await source.run(['set-api-password', client.name, '--keep-old', '5', '--stdin'], {
     stdin: 'another-password\n',
   });
+  await source.run(['prices', 'set', 'number', '1.50']);
+  await ownEverything(client.i_customer);
   for (let times = 0; times < 700; times += 1)
     await source.query('INSERT INTO tariffs (i_customer, name, currency) VALUES (1, $1, $2)', [
       `tariff ${times}`,
       'EUR',
     ]);
+}
+
+/** One object of every kind, with all that it may have. */
+async function ownEverything(i_customer: number): Promise<void> {
+  const statements = [
+    `INSERT INTO numbers (i_customer, number) VALUES ($1, '+441483000000')`,
+    `INSERT INTO sip_users (i_customer, name, name_key, extension, sealed_password) VALUES ($1, 'Ann', 'ann', '0100', '\\x00ff')`,
+    `INSERT INTO domains (i_customer, name, name_key) VALUES ($1, 'A.example', 'a.example')`,
+    `INSERT INTO stores (i_customer, name, name_key) VALUES ($1, 'Shop', 'shop')`,
+    `INSERT INTO addresses (i_customer, street_one, city, country_code) VALUES ($1, '1 High Street', 'Guildford', 'GB')`,
+    `INSERT INTO customer_ip_ranges (i_customer, ip_range) VALUES ($1, '2001:db8::/32')`,
+    // A customer refers to a store, and a store to its customer.
+    `UPDATE customers SET i_store = (SELECT i_store FROM stores) WHERE i_customer <> $1 AND i_store IS NULL`,
+  ];
+  for (const statement of statements) await source.query(statement, [i_customer]);
 }
 
 beforeAll(async () => {

@@ -8,7 +8,7 @@ import { type Proof, authenticateLogin } from '../../core/authenticate';
 import { type Ha1, ha1Of, realm } from '../../core/credentials';
 import type { Core } from '../../core/dispatch';
 import type { Caller } from '../../core/method';
-import { createTrustedHosts } from '../../core/trusted-hosts';
+import { trustedHostsOf } from '../../core/trusted-hosts';
 import { type Origin, isInRanges, isLoopback, originOf } from './address';
 import { type Digest, createDigest } from './digest';
 
@@ -37,7 +37,7 @@ export function createAuthenticate(core: Core): Authenticate {
     algorithms: config.digest,
     nonce_life_ms: config.nonce_life_s * 1_000,
   });
-  const trustedHosts = createTrustedHosts(core.db);
+  const trustedHosts = trustedHostsOf(core);
 
   const challenge = (request: IncomingMessage, origin: Origin, stale: boolean): Challenge => {
     const basic = allowsBasic(origin) ? [`Basic realm="${realm}"`] : [];
@@ -57,13 +57,7 @@ export function createAuthenticate(core: Core): Authenticate {
     const password = allowsBasic(origin) ? (given ?? readBasic(header)) : undefined;
     const claim = readDigest(digest, header, request) ?? (password && claimOf(password));
     if (!claim) return challenge(request, origin, false);
-    const caller = await authenticateLogin(
-      core.db,
-      credentials,
-      { address, request_id },
-      claim.login,
-      claim.prove,
-    );
+    const caller = await authenticateLogin(core, { address, request_id }, claim.login, claim.prove);
     if (caller === 'wrong') {
       core.log.warn('Wrong API password', { request_id, login: claim.login, address });
       return challenge(request, origin, false);
@@ -74,7 +68,7 @@ export function createAuthenticate(core: Core): Authenticate {
 
 /** Whether a request comes from loopback or from a trusted host; without a database the table's hosts are outside. */
 export function createIsInside(core: Core): (request: IncomingMessage) => Promise<boolean> {
-  const trustedHosts = createTrustedHosts(core.db);
+  const trustedHosts = trustedHostsOf(core);
   return async (request) => {
     const origin = originOf(request, core.config.trusted_proxies);
     if (isLoopback(origin)) return true;

@@ -1,18 +1,35 @@
 /** JSON as the values that a caller may send, by the same rules as those of XML-RPC. */
 import type { Struct, Value } from '../../core/values';
-import { Double } from '../../core/values';
+import { Double, Unreadable } from '../../core/values';
 import { Fault } from '../../faults';
 import { placeOfMistake } from './place';
 
-/** Reads the body of a call: one object, or nothing at all. Throws fault -32700 or -32600. */
-export function readMembers(body: Uint8Array, limits: { nesting: number; members: number }): Struct {
-  const text = decode(body);
+/** As a text that no caller can send: control characters are refused wherever a text is taken. */
+const exponentMark = '\u0000exponent ';
+
+/** Numbers such as 1e2, as texts with that mark. */
+const markExponents = (text: string): string =>
+  text.replaceAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?[eE][+-]?\d+/g, (token) =>
+    token.startsWith('"') ? token : JSON.stringify(exponentMark + token),
+  );
+
+/**
+ * Reads the body of a call: one object, or nothing at all. Throws fault -32700 or -32600.
+ * `exponents`: whether 1e2 is 100, or no number at all.
+ */
+export function readMembers(
+  body: Uint8Array,
+  limits: { nesting: number; members: number },
+  exponents: 'read' | 'refuse' = 'read',
+): Struct {
+  const given = decode(body);
+  const text = exponents === 'refuse' ? markExponents(given) : given;
   if (text.trim() === '') return new Map();
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    throw new Fault('not_well_formed', `The body is not JSON: ${describePlace(text)}`);
+    throw new Fault('not_well_formed', `The body is not JSON: ${describePlace(given)}`);
   }
   // PHP cannot tell an empty object from an empty array, and writes the latter.
   if (Array.isArray(json) && json.length === 0) return new Map();
@@ -37,6 +54,8 @@ function describePlace(text: string): string {
 
 function valueOf(json: unknown, limits: { nesting: number; members: number }, left: number): Value {
   if (typeof json === 'number') return Number.isInteger(json) ? json : new Double(json);
+  if (typeof json === 'string' && json.startsWith(exponentMark))
+    return new Unreadable('double', json.slice(exponentMark.length));
   if (json === null || typeof json === 'string' || typeof json === 'boolean') return json;
   if (left === 0) throw new Fault('not_a_call', `Values are nested deeper than ${limits.nesting} levels`);
   const members = Array.isArray(json) ? json.length : Object.keys(json as object).length;

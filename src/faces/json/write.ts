@@ -19,7 +19,8 @@ export function writeJson(outcome: Outcome, request_id: string): string | AsyncI
   return textOf(method.result, result);
 }
 
-function textOf(schema: TSchema, value: unknown): string {
+/** One value by its declaration. */
+export function textOf(schema: TSchema, value: unknown): string {
   if (value === null || value === undefined) return 'null';
   const { wire, properties, items } = declared(schema);
   if (wire === 'money') return plain(value as string);

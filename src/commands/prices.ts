@@ -1,0 +1,24 @@
+/** `treeline prices`. */
+import type { Command } from 'commander';
+import type { Shell } from './context';
+import { type MethodCommand, addMethodCommand } from './method-command';
+import { argument } from './tariffs';
+
+const commands: readonly MethodCommand[] = [
+  { usage: 'list', method: 'listPrices', examples: ['treeline prices list', 'treeline prices list --json'] },
+  {
+    usage: 'set <product> <amount>',
+    method: 'setPrice',
+    without: ['product', 'amount'],
+    arguments: argument('product', 'amount'),
+    done: 'Set',
+    examples: ['treeline prices set number 1.50', 'treeline prices set domain 9 --currency EUR'],
+  },
+];
+
+export function addPrices(program: Command, shell: Shell): void {
+  const group = program
+    .command('prices')
+    .description('What making numbers, SIP users and domains costs the one who makes them.');
+  for (const command of commands) addMethodCommand(group, shell, command);
+}

@@ -1,0 +1,128 @@
+/**
+ * Who is calling, where a customer is named beside the login: the customer itself with its API
+ * password, or one of its administrators with the web password. Counted, refused and recorded as
+ * an API password is; unknown customers, unknown users and wrong passwords take the same time.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { sql } from '../db/database';
+import { type Fault, forbidden } from '../faults';
+import { effectiveRights } from './actors';
+import { addressAllowed, inetOf } from './allow-list';
+import { type Keepers, type Visit, apiRefusal, recordFailure } from './authenticate';
+import { type Credentials, ha1Of, randomPassword, verifyPassword } from './credentials';
+import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
+import type { Caller } from './method';
+import { nameKey } from './names';
+import type { EffectiveRights } from './rights';
+
+export interface Claimed {
+  /** The name of the customer. */
+  readonly customer: string;
+  /** A login of the platform, or a user's name within the customer. */
+  readonly user: string;
+  readonly password: string;
+}
+
+interface Person {
+  readonly i_customer: number;
+  readonly path: number[];
+  readonly web_login: string;
+  readonly is_default: boolean;
+  readonly i_access_level: string;
+  readonly blocked: boolean;
+  readonly password_hash: string | null;
+  readonly rights: EffectiveRights;
+  readonly sealed: Buffer[] | null;
+  /** Until the first of them expires; null: never. */
+  readonly life_ms: number | null;
+  readonly address_allowed: boolean | null;
+}
+
+type PersonRow = { readonly failures: number } & (Person | { readonly web_login: null });
+
+const findStatement = sql(
+  'find_person',
+  `SELECT c.i_customer, c.path, u.web_login, u.is_default, u.i_access_level, u.blocked, u.password_hash,
+     ${effectiveRights('c')} AS rights,
+     k.sealed, k.life_ms,
+     ${addressAllowed('c', '$6')} AS address_allowed,
+     ${failureCount('$4', '$5')} AS failures
+   FROM (SELECT $1::text AS name_key) n
+   LEFT JOIN customers c ON c.name_key = n.name_key AND c.deleted_at IS NULL
+   LEFT JOIN users u ON u.i_customer = c.i_customer AND u.login_key IN ($2, $3) AND u.deleted_at IS NULL AND NOT u.is_recovery
+   LEFT JOIN LATERAL (
+     SELECT array_agg(a.sealed_ha1) AS sealed, extract(epoch FROM min(a.expires_at) - now())::float8 * 1000 AS life_ms
+     FROM api_credentials a
+     WHERE u.is_default AND a.i_customer = c.i_customer AND (a.expires_at IS NULL OR a.expires_at > now())) k ON true
+   ORDER BY u.login_key = $3 DESC NULLS LAST LIMIT 1`,
+);
+
+/** The caller, if the password is right. Throws fault 429 when locked, 403 when it may not call. */
+export async function authenticateUser(
+  { db, authority, credentials }: Keepers,
+  { address, request_id }: Visit,
+  { customer, user, password }: Claimed,
+): Promise<Caller | 'wrong'> {
+  const [customer_key, user_key] = [nameKey(customer), nameKey(user)];
+  const suffix = `@${customer_key}`;
+  const login_key = user_key.endsWith(suffix) ? user_key : user_key + suffix;
+  const lockout = apiLockout(address, login_key);
+  const key = `user ${lockout.scope} ${login_key}`;
+  // As over the other faces, only who proves it right is answered from memory.
+  const remembered = authority.recall(key) as Person | undefined;
+  if (remembered && failuresUnderway(lockout) === 0 && provesByHa1(credentials, remembered, password)) {
+    return callerOf(remembered, address);
+  }
+  const since = authority.moment();
+  const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_key, inetOf(address)];
+  const [row] = await db.query<PersonRow>(findStatement, values);
+  if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
+
+  const known = row.web_login === null ? undefined : row;
+  if (!(await proves(credentials, known, password))) {
+    await countFailure(db, lockout, (tx) => recordFailure(tx, { address, request_id }, known));
+    return 'wrong';
+  }
+  if (!known) return 'wrong';
+  // Whoever guessed right in a burst that closes the lock is told nothing.
+  if (row.failures + failuresUnderway(lockout) >= lockout.limit) throw await locked(db, lockout);
+  const refusal = apiRefusal(known) ?? userRefusal(known);
+  if (refusal) throw refusal;
+  if (known.is_default) {
+    const { path, life_ms } = known;
+    authority.keep(since, key, known, { path, login_key: lockout.login_key, life_ms });
+  }
+  return callerOf(known, address);
+}
+
+const callerOf = ({ i_customer, path, rights, web_login }: Person, address: string): Caller => ({
+  kind: 'login',
+  address,
+  login: web_login,
+  actor: { i_customer, path, rights },
+});
+
+function userRefusal({ is_default, blocked, i_access_level }: Person): Fault | undefined {
+  if (is_default) return undefined;
+  if (blocked) return forbidden('The user is blocked');
+  return i_access_level === 'ADMINISTRATOR' ? undefined : forbidden('Only administrators may use the API');
+}
+
+const nobodys = ha1Of('nobody', randomPassword());
+
+/** The customer itself by its API password, others by their web password; both are tried before anybody is told no. */
+async function proves(
+  credentials: Credentials,
+  person: Person | undefined,
+  password: string,
+): Promise<boolean> {
+  if (provesByHa1(credentials, person, password)) return true;
+  return verifyPassword(person?.is_default === false ? person.password_hash : null, password);
+}
+
+function provesByHa1(credentials: Credentials, person: Person | undefined, password: string): boolean {
+  const kept = person?.sealed?.map((sealed) => credentials.openHa1(sealed, person.i_customer)) ?? [nobodys];
+  const given = Buffer.from(ha1Of(person?.web_login ?? 'nobody', password)['SHA-256']);
+  const matches = kept.map((ha1) => timingSafeEqual(given, Buffer.from(ha1['SHA-256'])));
+  return matches.includes(true);
+}

@@ -1,0 +1,138 @@
+/**
+ * What a REST operation is: a method with an address. From this one declaration come the route, the
+ * checks of path, query and body, the TypeScript types of `run`, OpenAPI and the page of
+ * documentation. Which face serves it, with which credentials and in which envelope, it does not
+ * know. Operations are in no registry of methods, so nobody calls one over XML-RPC or JSON.
+ */
+import type { Database } from '../db/database';
+import type { Fault, FaultName } from '../faults';
+import type { Call, Method } from './method';
+import type { Right } from './rights';
+import {
+  type Static,
+  type TObject,
+  type TProperties,
+  type TSchema,
+  integer,
+  list,
+  nullable,
+  optional,
+  struct,
+  text,
+} from './schema';
+
+export type Verb = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/** A part of a list, and the word with which the next part is asked for; null: there is none. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+export interface Operation {
+  readonly verb: Verb;
+  /** Such as `/voip/number/{uuid}`, without what a face puts before it. */
+  readonly path: string;
+  /** What dispatch runs; its parameters are those of path, query and body together. */
+  readonly method: Method;
+  readonly from: Readonly<Record<'path' | 'query' | 'body', readonly string[]>>;
+  readonly answers: 'one' | 'page';
+  /** The object that is answered, or each one of a page. */
+  readonly item: TSchema;
+  /** Whether it may run for another than the caller by a header of the face. */
+  readonly on_behalf: 'taken' | 'refused';
+  /** Whether it takes the header Idempotency-Key. */
+  readonly idempotent: boolean;
+}
+
+type None = Record<never, never>;
+type Given<P extends TProperties, Q extends TProperties, B extends TProperties> = Static<TObject<P & Q & B>>;
+
+interface Address<P, Q, B, R> {
+  readonly verb: Verb;
+  readonly path: string;
+  readonly summary: string;
+  /** As in a method: there is no default, so none can be forgotten. */
+  readonly right: Right | 'none';
+  readonly faults: readonly FaultName[];
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly result: R;
+  readonly on_behalf?: 'refused';
+  readonly idempotent?: true;
+}
+
+interface WriteOf<P extends TProperties, Q extends TProperties, B extends TProperties, A, X> {
+  readonly access: 'write';
+  readonly prepare?: (given: Given<P, Q, B>) => Promise<X>;
+  readonly run: (call: Call, given: Given<P, Q, B>, prepared: X) => Promise<A | Fault>;
+}
+
+interface ReadOf<P extends TProperties, Q extends TProperties, B extends TProperties, A> {
+  readonly access: 'read';
+  readonly run: (call: Call<Database>, given: Given<P, Q, B>) => Promise<A | Fault>;
+}
+
+/** An operation that answers one object. */
+export function defineOperation<
+  P extends TProperties = None,
+  Q extends TProperties = None,
+  B extends TProperties = None,
+  R extends TSchema = TSchema,
+  X = undefined,
+>(
+  declaration: Address<P, Q, B, R> & (WriteOf<P, Q, B, Static<R>, X> | ReadOf<P, Q, B, Static<R>>),
+): Operation {
+  return operationOf(declaration, 'one', declaration.result, declaration);
+}
+
+/** An operation that answers a part of a list; `result` declares one of its items. */
+export function definePage<
+  P extends TProperties = None,
+  Q extends TProperties = None,
+  R extends TSchema = TSchema,
+>(declaration: Address<P, Q, None, R> & ReadOf<P, Q, None, Page<Static<R>>>): Operation {
+  const page = struct({
+    items: list(declaration.result, 'The objects.'),
+    next: nullable(text(255, 'With it the next ones are asked for; nil: these are the last.')),
+  });
+  return operationOf(declaration, 'page', page, declaration);
+}
+
+function operationOf(
+  address: Address<TProperties, TProperties, TProperties, TSchema>,
+  answers: Operation['answers'],
+  result: TSchema,
+  { access, run, prepare }: { access: 'read' | 'write'; run: unknown; prepare?: unknown },
+): Operation {
+  const { verb, path, summary, right, faults, params = {}, query = {}, body = {} } = address;
+  const from = { path: Object.keys(params), query: Object.keys(query), body: Object.keys(body) };
+  const name = `${verb} ${path}`;
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);
+  if (inPath.join() !== from.path.join()) throw new Error(`${name} declares other parameters of the path`);
+  const all = [...from.path, ...from.query, ...from.body];
+  if (new Set(all).size < all.length) throw new Error(`${name} declares a parameter twice`);
+  const declared = { name, summary, right, faults, result, trusted: 'never', access, run } as const;
+  const method: unknown = {
+    ...declared,
+    params: struct({ ...params, ...query, ...body }),
+    ...(prepare !== undefined && { prepare }),
+  };
+  return {
+    verb,
+    path,
+    method: method as Method,
+    from,
+    answers,
+    item: address.result,
+    on_behalf: address.on_behalf ?? 'taken',
+    idempotent: address.idempotent ?? false,
+  };
+}
+
+/** The parameters of a list in parts, as the reseller face and whoever likes names them. */
+export const pageQuery = {
+  limit: optional(integer('Answer at most so many; absent: 100.', { minimum: 1, maximum: 1_000 })),
+  after: optional(text(255, 'The `next` of the answer before; absent: from the beginning.')),
+};
