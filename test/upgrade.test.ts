@@ -60,11 +60,12 @@ test.each(readdirSync(folder))('%s migrates up, and everything is there and work
   expect(customers).toMatchObject([{ name: 'Zoë & Sons', description: 'a\nb', balance: 0.5 }]);
   const [{ i_customer }] = customers as [{ i_customer: number }];
   expect(await fjord.call('getStatement', { i_customer })).toMatchObject({ opening: 0, closing: 0.5 });
-  const again = { i_customer, amount: 12.345678, currency: 'USD', idempotency_key: 'k' };
-  const { i_payment } = await fjord.call('customerAddFunds', again);
-  expect(await fjord.call('getPaymentInfo', { i_payment })).toMatchObject({
-    payment: { amount: 12.345678, reversed: true },
-  });
+  const { payments } = await fjord.call('getPaymentsList', { i_customer });
+  expect(payments).toMatchObject([
+    { amount: 12.345678, reversed: true },
+    { kind: 'reversal' },
+    { kind: 'transfer' },
+  ]);
   // Its customer was blocked, which is told only to who knows the password.
   const ada = { username: 'ada', password: 'correct-horse-1' };
   expect(await server.root.fault('authCustomer', ada)).toMatchObject({

@@ -119,12 +119,24 @@ function inOneWrite(client: Client): void {
   });
 }
 
+/** in_failed_sql_transaction. */
+const failedBefore = '25P02';
+
 async function inTransaction<T>(
   client: Client,
   work: (tx: Transaction) => Promise<T>,
   until: number,
 ): Promise<T> {
   const last: (() => Promise<unknown>)[] = [];
+  let reason: unknown;
+  const run: Queryable['query'] = async (statement, values) => {
+    try {
+      return await runStatement(client, statement, values, leftUntil(until));
+    } catch (error) {
+      reason ??= error;
+      throw error;
+    }
+  };
   // Nobody waits for it: it goes together with the first statement.
   inOneWrite(client);
   const begun = client.query('BEGIN');
@@ -132,18 +144,19 @@ async function inTransaction<T>(
   try {
     const result = await work({
       inTransaction: true,
-      query: (statement, values) => runStatement(client, statement, values, leftUntil(until)),
-      atCommit: (statement, values) =>
-        last.push(() => runStatement(client, statement, values, leftUntil(until))),
+      query: run,
+      atCommit: (statement, values) => last.push(() => run(statement, values)),
     });
-    const together = [begun, ...last.map((run) => run()), client.query('COMMIT')];
+    const together = [begun, ...last.map((each) => each()), client.query('COMMIT')];
     const { command } = (await Promise.all(together)).at(-1) as { command: string };
     // PostgreSQL answers COMMIT like that, and not with an error, where a statement before had failed.
     if (command !== 'COMMIT') throw new Error(`COMMIT was answered by ${command}`);
     return result;
   } catch (error) {
     if (!isBroken(error)) await client.query('ROLLBACK');
-    throw violationFault(error) ?? error;
+    // Of statements that were sent together, those after the one that failed say no more than that one did.
+    const cause = codeOf(error) === failedBefore ? (reason ?? error) : error;
+    throw violationFault(cause) ?? cause;
   }
 }
 
