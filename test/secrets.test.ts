@@ -151,7 +151,7 @@ test('no password, key or token is in an answer, the log, a table or the memory 
   // The one answer that must have it.
   const reset = { face: 'xml', proof: { by: 'basic', login: 'root', password: rootPassword } } as const;
   const outcome = await client.call(reset, 'resetCustomerOneTimePassword', { web_login: 'user' });
-  const oneTime = 'result' in outcome ? String((outcome.result as { password: string }).password) : '';
+  const oneTime = 'result' in outcome ? (outcome.result as { password: string }).password : '';
   secrets.set(oneTime, 'a one-time password');
   await asRoot('authCustomer', { username: 'user', password: oneTime });
   await asRoot('getAuditLogs', {});

@@ -26,10 +26,10 @@ async function restore(db: Database, { migrations, tables }: Dump): Promise<void
       await tx.raw(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, ?::json)`, [
         rows,
       ]);
-      const { rows: identities } = (await tx.raw(
+      const { rows: identities } = await tx.raw<{ rows: { column_name: string }[] }>(
         `SELECT column_name FROM information_schema.columns WHERE table_name = ? AND is_identity = 'YES'`,
         [table],
-      )) as { rows: { column_name: string }[] };
+      );
       for (const { column_name } of identities) {
         await tx.raw(
           `SELECT setval(pg_get_serial_sequence('${table}', '${column_name}'), greatest(max(${column_name}), 1)) FROM ${table}`,

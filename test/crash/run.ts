@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase } from '../../src/db/database';
 import { runningEmbedded } from '../../src/db/embedded';
 import { type Client, type Outcome, openClient } from '../model/client';
-import type { Members } from '../model/world';
+import { type Members, text } from '../model/world';
 import { brokenBooks } from '../setup/books';
 import { type Program, projectRoot, start, until } from '../setup/processes';
 
@@ -218,7 +218,10 @@ async function verify(client: Client, writer: Writer): Promise<void> {
   for (const each of writer.writes) {
     if (each.method === 'updateCustomer') {
       const number = Number(each.params['city']);
-      if (each.heard === 'acknowledged') [lastUpdate] = [number, possible.clear()];
+      if (each.heard === 'acknowledged') {
+        lastUpdate = number;
+        possible.clear();
+      }
       possible.add(number);
     } else if (each.method === 'createCustomer') {
       await verifyCreation(client, each);
@@ -231,7 +234,7 @@ async function verify(client: Client, writer: Writer): Promise<void> {
   const number = Number(city ?? 0);
   demand(
     city === description,
-    `${writer.name}: an update is there in part: ${String(city)}, ${String(description)}`,
+    `${writer.name}: an update is there in part: ${text(city)}, ${text(description)}`,
   );
   demand(
     number >= lastUpdate && possible.has(number),
@@ -239,7 +242,7 @@ async function verify(client: Client, writer: Writer): Promise<void> {
   );
   demand(
     Math.round(Number(balance) * 100) === writer.balance,
-    `${writer.name}: the balance is ${String(balance)}, not ${writer.balance / 100}`,
+    `${writer.name}: the balance is ${text(balance)}, not ${writer.balance / 100}`,
   );
   writer.updated = number;
 }
@@ -254,7 +257,7 @@ async function verifyFunds(
   const same = heard === 'unknown' || answer['i_payment'] === i_payment;
   demand(
     same,
-    `${method} ${JSON.stringify(params)} was payment ${i_payment ?? ''} and is ${String(answer['i_payment'])}`,
+    `${method} ${JSON.stringify(params)} was payment ${i_payment ?? ''} and is ${text(answer['i_payment'])}`,
   );
   writer.balance += Math.round(Number(params['amount']) * 100) * (method === 'customerDebit' ? -1 : 1);
 }
@@ -263,7 +266,7 @@ async function verifyCreation(client: Client, { params, heard }: Write): Promise
   const { name = null } = params;
   const outcome = await call(client, 'getCustomerInfo', { name });
   const absent = 'fault' in outcome && outcome.fault === 404;
-  demand(!(absent && heard === 'acknowledged'), `${String(name)} was acknowledged and is not there`);
+  demand(!(absent && heard === 'acknowledged'), `${text(name)} was acknowledged and is not there`);
   if (absent) return;
   const { customer } = resultOf(outcome);
   const { i_customer = null, balance } = customer as Members;
@@ -271,7 +274,7 @@ async function verifyCreation(client: Client, { params, heard }: Write): Promise
   const users = resultOf(await call(client, 'listWebUsers', { i_customer }))[
     'web_users'
   ] as readonly unknown[];
-  demand(balance === 7.5 && closing === 7.5 && users.length === 2, `${String(name)} is there in part`);
+  demand(balance === 7.5 && closing === 7.5 && users.length === 2, `${text(name)} is there in part`);
 }
 
 function demand(isSo: boolean, otherwise: string): void {
