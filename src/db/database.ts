@@ -119,22 +119,19 @@ function inOneWrite(client: Client): void {
   });
 }
 
-/** in_failed_sql_transaction. */
-const failedBefore = '25P02';
-
 async function inTransaction<T>(
   client: Client,
   work: (tx: Transaction) => Promise<T>,
   until: number,
 ): Promise<T> {
   const last: (() => Promise<unknown>)[] = [];
-  let reason: unknown;
-  const run: Queryable['query'] = async (statement, values) => {
+  let failure: unknown;
+  const run = async <Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]> => {
     try {
-      return await runStatement(client, statement, values, leftUntil(until));
+      return await runStatement<Row>(client, statement, values, leftUntil(until));
     } catch (error) {
-      reason ??= error;
-      throw error;
+      // Those that went with the one that failed fail too, but only that one tells why.
+      throw (failure ??= error);
     }
   };
   // Nobody waits for it: it goes together with the first statement.
@@ -147,20 +144,18 @@ async function inTransaction<T>(
       query: run,
       atCommit: (statement, values) => last.push(() => run(statement, values)),
     });
-    const together = [begun, ...last.map((each) => each()), client.query('COMMIT')];
+    const together = [begun, ...last.map((send) => send()), client.query('COMMIT')];
     const { command } = (await Promise.all(together)).at(-1) as { command: string };
     // PostgreSQL answers COMMIT like that, and not with an error, where a statement before had failed.
     if (command !== 'COMMIT') throw new Error(`COMMIT was answered by ${command}`);
     return result;
   } catch (error) {
     if (!isBroken(error)) await client.query('ROLLBACK');
-    // Of statements that were sent together, those after the one that failed say no more than that one did.
-    const cause = codeOf(error) === failedBefore ? (reason ?? error) : error;
-    throw violationFault(cause) ?? cause;
+    throw violationFault(error) ?? error;
   }
 }
 
-/** What is left of a call's time, with a little more than nothing for a statement that comes at its end. */
+/** What is left of a call's time, and a second in which the server's own limit ends it. */
 const leftUntil = (until: number) => ({
   query_timeout: Math.max(1, Math.ceil(until - performance.now())) + 1_000,
 });
