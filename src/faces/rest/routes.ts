@@ -54,11 +54,14 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
     return json(reply.code(refusal.http)).send(face.refuse(refusal, reply.request.id));
   };
   // What fails before there is a call, such as a body over the limit, has the form of the face too.
-  const errorHandler = (error: FastifyError, _request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  const errorHandler = (error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void => {
     const status = error.statusCode ?? 500;
-    if (status < 500) return send(reply, new Refused(status, error.message));
+    if (status < 500) {
+      void send(reply, new Refused(status, error.message));
+      return;
+    }
     core.log.error('Internal error', { request_id: reply.request.id, stack: error.stack });
-    return send(reply, new Fault('internal', `Internal error ${reply.request.id}`));
+    void send(reply, new Fault('internal', `Internal error ${reply.request.id}`));
   };
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
@@ -173,6 +176,9 @@ function keyOf(
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !/^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(key))
     throw badParameter('Idempotency-Key', 'must be 1 to 255 printable ASCII characters');
-  const address = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => String(members.get(name)));
+  const address = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => {
+    const value = members.get(name);
+    return typeof value === 'string' ? value : '';
+  });
   return { key, address: `${verb} ${address}` };
 }
