@@ -103,8 +103,8 @@ async function startOn(data_dir: string): Promise<Running> {
   return { url, program };
 }
 
-async function stop({ pid, ended }: Program, signal: NodeJS.Signals): Promise<void> {
-  process.kill(pid, signal);
+async function stop({ child, pid, ended }: Program, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) process.kill(pid, signal);
   await ended;
 }
 
