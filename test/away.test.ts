@@ -129,7 +129,7 @@ test('frozen: every call hears 503 in time, nobody queues without end, and when 
   await recovered({ said, names });
 }, 60_000);
 
-test('slow: a call of many statements ends in its time, not in that of each statement', async () => {
+test('slow: calls end soon after their time, done or not at all', async () => {
   await creations(8);
   delay_ms = 150;
   const made = await creations(12);

@@ -80,11 +80,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       const run = (client: Client): Promise<Row[]> => runStatement<Row>(client, statement, values);
       return statement.isLookup ? lookups(run) : onConnection(pool, run);
     },
-    transaction: (work) => {
-      // A slow server may keep each statement's limit and pass the call's; so what is left is counted down.
-      const until = performance.now() + options.statement_timeout_ms;
-      return withRetries(() => onConnection(pool, (client) => inTransaction(client, work, until)));
-    },
+    transaction: (work) => withRetries(() => onConnection(pool, (client) => inTransaction(client, work))),
     poolState: () => poolState(pool),
     listen: (hear) => {
       hearers.add(hear);
@@ -101,11 +97,10 @@ async function runStatement<Row>(
   client: Client,
   statement: Statement,
   values: readonly unknown[] = [],
-  limit: { readonly query_timeout?: number } = {},
 ): Promise<Row[]> {
   inOneWrite(client);
   const { name, text } = statement;
-  const result = await client.query({ name, text, ...limit, values: values as unknown[] });
+  const result = await client.query({ name, text, values: values as unknown[] });
   return result.rows as Row[];
 }
 
@@ -119,16 +114,12 @@ function inOneWrite(client: Client): void {
   });
 }
 
-async function inTransaction<T>(
-  client: Client,
-  work: (tx: Transaction) => Promise<T>,
-  until: number,
-): Promise<T> {
+async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const last: (() => Promise<unknown>)[] = [];
   let failure: unknown;
   const run = async <Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]> => {
     try {
-      return await runStatement<Row>(client, statement, values, leftUntil(until));
+      return await runStatement<Row>(client, statement, values);
     } catch (error) {
       // Those that went with the one that failed fail too, but only that one tells why.
       throw (failure ??= error);
@@ -154,11 +145,6 @@ async function inTransaction<T>(
     throw violationFault(error) ?? error;
   }
 }
-
-/** What is left of a call's time, and a second in which the server's own limit ends it. */
-const leftUntil = (until: number) => ({
-  query_timeout: Math.max(1, Math.ceil(until - performance.now())) + 1_000,
-});
 
 async function withRetries<T>(run: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
