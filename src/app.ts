@@ -1,6 +1,7 @@
 /** Wires everything: core, features, faces. It never listens, reads no environment, and can be made many times in one process. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { Server as TlsServer } from 'node:tls';
 import fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -63,7 +64,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
     db,
     authority: createAuthority(db),
     log,
-    credentials: openCredentials(secret_key),
+    credentials: openCredentials(secret_key, config.secret_key_previous),
     registry: createRegistry(allMethods(() => core)),
     observe: metrics.observe,
   };
@@ -157,6 +158,13 @@ const wireLimits = (config: Config) => ({
   headersTimeout: config.call_timeout_ms,
   connectionsCheckingInterval: Math.min(1_000, config.call_timeout_ms),
 });
+
+/** Gives a server that runs the certificate and key that stand in their files now; false without TLS. */
+export function renewTls({ server }: FastifyInstance, config: Config): boolean {
+  if (!(server instanceof TlsServer)) return false;
+  server.setSecureContext(readTls(config));
+  return true;
+}
 
 const readTls = (config: Config) => ({
   cert: readFileSync(config.tls_cert ?? ''),

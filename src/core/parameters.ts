@@ -47,7 +47,12 @@ export function compileCheck(schema: TObject): Check {
       }
     }
     const alternative = exactlyOneProblem(schema, params);
-    if (!validate(params)) throw firstFault(validate.errors ?? [], order);
+    if (!validate(params)) {
+      const errors = validate.errors ?? [];
+      // It would keep what was sent, passwords too, in memory until the next mistake.
+      validate.errors = null;
+      throw firstFault(errors, order);
+    }
     if (alternative) throw alternative;
     return params;
   };
