@@ -63,7 +63,7 @@ const fieldsOf = (properties: TProperties): ReadonlyMap<string, Declared> =>
 
 /** Without a prototype a member called __proto__ is a member; made like this, V8 keeps it as fast as any object. */
 const Bare = function () {} as unknown as new () => Params;
-Bare.prototype = Object.create(null);
+Bare.prototype = Object.create(null) as object;
 
 function convertMembers(members: Struct, fields: ReadonlyMap<string, Declared>): Params {
   const params = new Bare();
