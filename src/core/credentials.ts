@@ -34,6 +34,8 @@ export interface Credentials {
   /** Encrypts a secret that must be read again, for one row: on another it decrypts to nothing. */
   sealSecret(secret: string, row: string): Buffer;
   openSecret(sealed: Uint8Array, row: string): string;
+  /** Signs tokens, unless other keys are set. */
+  readonly token_key: Buffer;
   /** Signs nonces. */
   readonly nonce_key: Buffer;
   /** Tells whether a database was made with this SECRET_KEY, and tells nothing else about it. */
@@ -72,6 +74,7 @@ export function openCredentials(secret_key: Buffer): Credentials {
     },
     sealSecret: (secret, row) => seal(secretKey, Buffer.from(secret, 'utf8'), row),
     openSecret: (sealed, row) => unseal(secretKey, sealed, row).toString('utf8'),
+    token_key: derive('token'),
     nonce_key: derive('nonce'),
     check_value: createHmac('sha256', derive('check')).update('Treeline').digest('hex'),
   };
