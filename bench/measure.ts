@@ -1,53 +1,12 @@
 /**
- * The measurements, taken in turn within each round and on both sides right after each other:
+ * The measurements, taken in turn within each round and on all sides right after each other:
  * whatever else the machine does falls on all of them alike, and a ratio is one of neighbours.
  */
+import type { ClientBase } from 'pg';
+import { type Contest, type Entry, type EntryId, entries, entryIds } from './contests';
 import type { Load } from './load';
-import type { CallName } from './requests';
-import type { Stage } from './stage';
-
-/** A call of Treeline's that is measured with many connections; where there is a target, it is one for the ratio. */
-export interface Contest {
-  readonly title: string;
-  readonly call: CallName;
-  /** Over how many customers; absent: all. */
-  readonly spread?: number;
-  readonly peer: string;
-  readonly target?: number;
-}
-
-export const contests: readonly Contest[] = [
-  { title: 'getCustomerInfo', call: 'info', peer: 'SELECT of the row by id', target: 0.5 },
-  {
-    title: 'customerAddFunds, 1,000 customers',
-    call: 'add_funds',
-    spread: 1_000,
-    peer: 'BEGIN, the same posting, COMMIT',
-    target: 0.5,
-  },
-  {
-    title: 'customerAddFunds, one customer',
-    call: 'add_funds',
-    spread: 1,
-    peer: 'BEGIN, the same posting, COMMIT',
-    target: 0.5,
-  },
-  { title: 'listCustomers, limit 50', call: 'list', peer: 'the same SELECT' },
-];
-
-/** Calls that parsing is compared with, made one after another. */
-export const wholeCalls = [
-  { title: 'createCustomer, 40 members', call: 'create' },
-  { title: 'updateCustomer, 40 members, no password', call: 'update' },
-] as const;
-
-export interface Round {
-  /** In the order of `contests`. */
-  readonly contests: readonly { readonly treeline: Load; readonly peer: Load }[];
-  /** In the order of `wholeCalls`. */
-  readonly wholeCalls: readonly Load[];
-  readonly parsing_ms: number;
-}
+import type { Runners } from './runners';
+import { type Spread, spreadOf } from './statistics';
 
 export interface Effort {
   readonly rounds: number;
@@ -55,85 +14,87 @@ export interface Effort {
   readonly connections: number;
 }
 
-/** Long enough for Node to have compiled what is hot. */
-const warmUp_s = 2;
+/** What each of those who were there came to; calls of a multicall count singly. */
+export type Round = Readonly<Partial<Record<EntryId, Load>>>;
+
+/** Long enough for Node to have compiled what is hot; nobody waits longer to be warm than to be measured. */
+const warmUp_s = 1.5;
 /** More requests are written than the last round needed, so that the load seldom writes while the clock runs. */
 const margin = 1.3;
 
 /** All rounds; one before them, not counted, warms up and shows how many requests to prepare. */
-export async function measure(stage: Stage, effort: Effort, tell: (line: string) => void): Promise<Round[]> {
-  const rates = new Map<string, number>();
+export async function measure(
+  runners: Runners,
+  customers: number,
+  effort: Effort,
+  tell: (line: string) => void,
+): Promise<Round[]> {
   tell('Warming up');
-  await takeRound(stage, { ...effort, seconds: warmUp_s }, 0, rates);
+  let last = await takeRound(
+    runners,
+    customers,
+    { ...effort, seconds: Math.min(warmUp_s, effort.seconds) },
+    entryIds,
+    {},
+  );
   const rounds: Round[] = [];
   while (rounds.length < effort.rounds) {
     tell(`Round ${rounds.length + 1} of ${effort.rounds}`);
-    rounds.push(await takeRound(stage, effort, rounds.length + 1, rates));
+    // Whoever comes second meets a warmer cache.
+    const order = rounds.length % 2 === 0 ? entryIds : entryIds.toReversed();
+    last = await takeRound(runners, customers, effort, order, last);
+    rounds.push(last);
   }
   return rounds;
 }
 
-type Side = 'treeline' | 'peer';
-
 async function takeRound(
-  stage: Stage,
+  runners: Runners,
+  customers: number,
   effort: Effort,
-  number: number,
-  rates: Map<string, number>,
+  order: readonly EntryId[],
+  before: Round,
 ): Promise<Round> {
-  const one = { ...effort, connections: 1 };
-  const pairs = [];
-  for (const contest of contests) {
-    // Whoever comes second meets a warmer cache.
-    const order = number % 2 === 0 ? (['treeline', 'peer'] as const) : (['peer', 'treeline'] as const);
-    const loads = {} as Record<Side, Load>;
-    for (const side of order) loads[side] = await takeSample(stage, effort, number, rates, side, contest);
-    pairs.push(loads);
+  const loads: Partial<Record<EntryId, Load>> = {};
+  for (const id of order) {
+    const entry: Entry = entries[id];
+    const runner = runners[entry.runner];
+    if (typeof runner !== 'function') continue;
+    const members = entry.members ?? 1;
+    const seconds = Math.max(effort.seconds, entry.least_s ?? 0);
+    const rate = (before[id]?.calls_per_s ?? 0) / members;
+    const load = await runner({
+      call: entry.call,
+      spread: entry.spread ?? customers,
+      seconds,
+      connections: entry.connections ?? effort.connections,
+      foreseen: Math.ceil(rate * seconds * margin),
+    }).catch((cause: unknown) => {
+      throw new Error(`Not measured: ${entry.title}`, { cause });
+    });
+    loads[id] = { ...load, calls_per_s: load.calls_per_s * members };
   }
-  const parsing_ms = await stage.parsing.ask({ population: stage.population, seconds: effort.seconds });
-  const whole = [];
-  for (const call of wholeCalls) whole.push(await takeSample(stage, one, number, rates, 'treeline', call));
-  return { contests: pairs, wholeCalls: whole, parsing_ms };
+  return loads;
 }
 
-async function takeSample(
-  stage: Stage,
-  { seconds, connections }: Effort,
-  number: number,
-  rates: Map<string, number>,
-  side: Side,
-  { title, call, spread }: Pick<Contest, 'title' | 'call' | 'spread'>,
-): Promise<Load> {
-  const server = stage[side];
-  const { population } = stage;
-  const key = `${title} ${side}`;
-  // What the measurement before has left to be written is not this one's affair.
-  await stage.db.query('CHECKPOINT');
-  const foreseen = Math.ceil((rates.get(key) ?? 0) * seconds * margin);
-  const series = { server: side, call, population, spread: spread ?? population.count, tag: `new-${number}` };
-  const task = {
-    series,
-    port: server.port,
-    watched: { server: server.pid, postgres: await postgresPids(stage) },
-    ...(side === 'treeline' && { login: stage.login }),
-    connections,
-    seconds,
-    foreseen,
-  };
-  const load = await stage.load.ask(task).catch((cause: unknown) => {
-    throw new Error(`Not measured: ${title}, ${side}`, { cause });
+/** Of the rates in each round; undefined where one of the two was not there. */
+export function ratioOf({ own, peer }: Contest, rounds: readonly Round[]): Spread | undefined {
+  const ratios = rounds.flatMap((round) => {
+    const [mine, its] = [round[own], round[peer]];
+    return mine && its ? [mine.calls_per_s / its.calls_per_s] : [];
   });
-  rates.set(key, load.calls_per_s);
-  return load;
+  return ratios.length > 0 ? spreadOf(ratios) : undefined;
 }
 
-async function postgresPids({ db }: Stage): Promise<number[]> {
-  const { rows } = await db.query<{ pid: number }>('SELECT pid FROM pg_stat_activity');
-  return rows.map(({ pid }) => pid);
+/** The first answer that was not the expected one, if there was any. */
+export function firstWrong(rounds: readonly Round[]): string | undefined {
+  const loads = rounds.flatMap((round) => entryIds.map((id) => ({ id, load: round[id] })));
+  const wrong = loads.find(({ load }) => (load?.wrong ?? 0) > 0);
+  return wrong && `${entries[wrong.id].title}: ${wrong.load?.firstWrong ?? ''}`;
 }
 
 /** How many customers have a balance that is not the sum of their entries; any is a mistake. */
-export async function wrongBalances({ db }: Stage): Promise<number> {
+export async function wrongBalances(db: ClientBase): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM customers c
      LEFT JOIN (SELECT i_customer, sum(amount) AS sum FROM entries GROUP BY i_customer) e USING (i_customer)

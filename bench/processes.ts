@@ -4,7 +4,8 @@
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -30,7 +31,7 @@ const start_timeout_ms = 30_000;
 const poll_ms = 20;
 
 /** Starts a file of this folder, which calls `serveTasks`. */
-export function startHelper<Answer>(file: string): Helper<object, Answer> {
+export function startHelper<Task extends object, Answer>(file: string): Helper<Task, Answer> {
   const child = fork(join(__dirname, file));
   const ended = once(child, 'exit');
   return {
@@ -68,30 +69,46 @@ export function serveTasks<Answer>(work: (task: never) => Promise<Answer>): void
   });
 }
 
-/** Starts Treeline with nothing but these settings in its environment; what it prints goes into `log`. */
-export async function startTreeline(
-  settings: Readonly<Record<string, string>>,
+/** Starts Treeline with nothing but these settings in its environment; what it prints, its log, goes into a file. */
+export const startTreeline = (settings: Readonly<Record<string, string>>, log: string): Promise<Server> =>
+  startServer(process.execPath, ['dist/src/main.js'], log, { env: { ...settings, PORT: '0' } });
+
+/** Starts a program that tells on which port of this machine it listens; what it prints goes into `log`. */
+export async function startServer(
+  command: string,
+  words: readonly string[],
   log: string,
-  words: readonly string[] = ['dist/src/main.js'],
+  { env = process.env, input = '' }: { env?: NodeJS.ProcessEnv; input?: string } = {},
 ): Promise<Server> {
   const out = openSync(log, 'w');
-  const child = spawn(process.execPath, words, {
-    cwd: projectRoot,
-    env: { ...settings, PORT: '0' },
-    stdio: ['ignore', out, out],
-  });
+  const child = spawn(command, words, { cwd: projectRoot, env, stdio: ['pipe', out, out] });
+  closeSync(out);
+  child.on('error', ignore);
+  child.stdin?.on('error', ignore).end(input);
   for (const deadline = Date.now() + start_timeout_ms; Date.now() < deadline;) {
     await sleep(poll_ms);
     const port = /listens on http:\/\/[^/]*:(\d+)\//.exec(readFileSync(log, 'utf8'))?.[1];
     if (port !== undefined) return { pid: child.pid ?? 0, port: Number(port), stop: () => end(child) };
-    if (child.exitCode !== null) break;
+    if (child.exitCode !== null || child.pid === undefined) break;
   }
   await end(child);
-  throw new Error(`Treeline did not start:\n${readFileSync(log, 'utf8')}`);
+  throw new Error(`${command} ${words.join(' ')} did not start:\n${readFileSync(log, 'utf8')}`);
+}
+
+const ignore = (): void => undefined;
+
+/** A port that is free now, for programs that cannot choose one. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
   await ended;

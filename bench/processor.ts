@@ -20,17 +20,19 @@ export interface Watched {
 export function watchProcessor({ server, postgres }: Watched): () => Busy {
   const read = () => ({
     machine: machineTime_s(),
-    server: cpuTime_s([server]),
-    postgres: cpuTime_s(postgres),
-    load: cpuTime_s([process.pid]),
+    server: cpuTimes_s([server]),
+    postgres: cpuTimes_s(postgres),
+    load: cpuTimes_s([process.pid]),
   });
   const began = performance.now();
   const before = read();
   return () => {
     const after = read();
     const elapsed_s = (performance.now() - began) / 1_000;
-    const cores = (name: keyof typeof before): number => (after[name] - before[name]) / elapsed_s;
-    const others = cores('machine') - cores('server') - cores('postgres') - cores('load');
+    const cores = (name: 'server' | 'postgres' | 'load'): number =>
+      usedBy(before[name], after[name]) / elapsed_s;
+    const machine = (after.machine - before.machine) / elapsed_s;
+    const others = machine - cores('server') - cores('postgres') - cores('load');
     return {
       server: known(cores('server')),
       postgres: known(cores('postgres')),
@@ -44,19 +46,26 @@ const known = (value: number): number | undefined => (Number.isNaN(value) ? unde
 
 const ticks_per_s = 100;
 
-/** NaN where there is no /proc, or no longer such a process. */
-function cpuTime_s(pids: readonly number[]): number {
-  try {
-    const ticks = pids.map((pid) => {
+/** None where there is no /proc. A process that has ended is left out. */
+function cpuTimes_s(pids: readonly number[]): ReadonlyMap<number, number> {
+  const times = new Map<number, number>();
+  for (const pid of pids) {
+    try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       // The name, in parentheses, may hold anything; of the fields after it these are the 12th and 13th.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(fields[11]) + Number(fields[12]);
-    });
-    return ticks.reduce((sum, one) => sum + one, 0) / ticks_per_s;
-  } catch {
-    return Number.NaN;
+      times.set(pid, (Number(fields[11]) + Number(fields[12])) / ticks_per_s);
+    } catch {
+      // It ended.
+    }
   }
+  return times;
+}
+
+/** What those that were there all the time used. */
+function usedBy(before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>): number {
+  const used = [...after].map(([pid, time_s]) => time_s - (before.get(pid) ?? time_s));
+  return used.length > 0 ? used.reduce((sum, one) => sum + one, 0) : Number.NaN;
 }
 
 /** All cores together. */

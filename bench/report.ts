@@ -1,161 +1,113 @@
-/** What was measured, as tables that read the same on a terminal and in Markdown. */
+/** docs/benchmarks.md and its pictures. */
+import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import type { Load } from './load';
-import { type Effort, type Round, contests, wholeCalls } from './measure';
-import { type Spread, spreadOf } from './statistics';
+import { join } from 'node:path';
+import { farOffset } from './calls';
+import { ownedInLarge } from './growth';
+import { growthTable } from './growth-tables';
+import type { Effort } from './measure';
+import { memoryTable } from './memory-tables';
+import type { ContestResults, Results } from './parts';
+import { growthPicture, ratesPicture, ratiosPicture } from './pictures';
+import { projectRoot } from './processes';
+import { contestTable, count, detailTable, reasons } from './tables';
+
+export const benchmarksFile = join('docs', 'benchmarks.md');
 
 export interface Circumstances {
   readonly effort: Effort;
-  readonly customers: number;
   readonly postgres_version: string;
   /** How many processes wanted a core in the minute before the start. */
   readonly load_average: number;
+  readonly minutes: number;
   readonly command: string;
 }
 
-/** The target for the share of parsing in a whole call. */
-const parsing_target = 0.1;
-
-/** The results against their targets. */
-export function resultTable(rounds: readonly Round[]): string {
-  const rows = [...contestRows(rounds), ...parsingRows(rounds)];
-  return table(['Treeline', '', 'against', '', 'ratio (lowest to highest)', 'target', 'met'], rows);
-}
-
-function contestRows(rounds: readonly Round[]): string[][] {
-  return contests.map(({ title, peer, target }, index) => {
-    const pairs = rounds.flatMap((round) => round.contests[index] ?? []);
-    const ratio = spreadOf(pairs.map((pair) => pair.treeline.calls_per_s / pair.peer.calls_per_s));
-    return [
-      title,
-      rate(pairs.map((pair) => pair.treeline)),
-      peer,
-      rate(pairs.map((pair) => pair.peer)),
-      withSpread(ratio, (value) => value.toFixed(2)),
-      target === undefined ? '' : `≥ ${target}`,
-      target === undefined ? '' : met(ratio.median >= target),
-    ];
+/** Writes what a whole run came to; answers the names of the files. */
+export function writeDocument(results: Results, circumstances: Circumstances): string[] {
+  const { contests, growth, memory } = results;
+  if (!contests || !growth || !memory) return [];
+  const files = {
+    'bench-rates.svg': ratesPicture(contests.rounds),
+    'bench-ratios.svg': ratiosPicture(contests.rounds),
+    'bench-growth.svg': growthPicture(growth),
+    'benchmarks.md': [
+      opening(circumstances),
+      throughput(contests, circumstances.effort),
+      `## A growing tree\n\n${growthTable(growth)}\n\n${growthWords(growth.customersInLarge)}`,
+      `## Memory\n\n${memoryTable(memory)}\n\n${memoryWords}`,
+      `## In detail\n\n${detailTable(contests.rounds)}\n\n${detailWords}`,
+    ].join('\n'),
+  };
+  return Object.entries(files).map(([name, content]) => {
+    writeFileSync(join(projectRoot, 'docs', name), content);
+    return join('docs', name);
   });
 }
 
-function parsingRows(rounds: readonly Round[]): string[][] {
-  return wholeCalls.map(({ title, call }, index) => {
-    const whole_ms = rounds.map((round) => 1_000 / (round.wholeCalls[index]?.calls_per_s ?? Number.NaN));
-    const share = spreadOf(rounds.map((round, place) => round.parsing_ms / (whole_ms[place] ?? Number.NaN)));
-    const hasTarget = call === 'create';
-    return [
-      'parsing 40 members',
-      milliseconds(spreadOf(rounds.map((round) => round.parsing_ms)).median),
-      `the whole ${title}`,
-      milliseconds(spreadOf(whole_ms).median),
-      withSpread(share, (value) => value.toFixed(3)),
-      hasTarget ? `< ${parsing_target}` : '',
-      hasTarget ? met(share.median < parsing_target) : '',
-    ];
-  });
-}
-
-const busyNames = ['server', 'postgres', 'load', 'others'] as const;
-
-/** Each measurement by itself: how much, how fast, who was busy, what was wrong. */
-export function detailTable(rounds: readonly Round[]): string {
-  const sides = contests.flatMap(({ title }, index) =>
-    (['treeline', 'peer'] as const).map((side) => ({
-      title: side === 'treeline' ? title : `${title}: peer`,
-      loads: rounds.flatMap((round) => round.contests[index]?.[side] ?? []),
-    })),
-  );
-  const whole = wholeCalls.map(({ title }, index) => ({
-    title: `${title}, one connection`,
-    loads: rounds.flatMap((round) => round.wholeCalls[index] ?? []),
-  }));
-  const rows = [...sides, ...whole].map(({ title, loads }) => detailRow(title, loads));
-  return table(['', 'calls/s (lowest to highest)', 'median', '99 %', ...busyNames, 'wrong', 'stale'], rows);
-}
-
-function detailRow(title: string, loads: readonly Load[]): string[] {
-  const median = (value: (load: Load) => number): number => spreadOf(loads.map(value)).median;
-  const sum = (value: (load: Load) => number): string =>
-    String(loads.reduce((total, load) => total + value(load), 0));
-  return [
-    title,
-    withSpread(spreadOf(loads.map((load) => load.calls_per_s)), count),
-    milliseconds(median((load) => load.median_ms)),
-    milliseconds(median((load) => load.p99_ms)),
-    ...busyNames.map((name) => cores(median(({ busy }) => busy[name] ?? Number.NaN))),
-    sum((load) => load.wrong),
-    sum((load) => load.stale),
-  ];
-}
-
-/** The first answer that was not the expected one, if there was any. */
-export function firstWrong(rounds: readonly Round[]): string | undefined {
-  const loads = rounds.flatMap((round) => [
-    ...round.contests.flatMap(({ treeline, peer }) => [treeline, peer]),
-    ...round.wholeCalls,
-  ]);
-  return loads.find(({ wrong }) => wrong > 0)?.firstWrong;
-}
-
-/** The file of the results. */
-export function document(rounds: readonly Round[], circumstances: Circumstances): string {
-  const { effort, customers, postgres_version, load_average, command } = circumstances;
+function opening({ effort, postgres_version, load_average, minutes, command }: Circumstances): string {
   const [cpu] = cpus();
   const date = new Date().toISOString().slice(0, 10);
+  const memory_gb = Math.round(totalmem() / 2 ** 30);
   return `# Benchmarks
 
-Written by \`${command}\` on ${date}; run it to have the figures of your machine. The figures by themselves do not
-carry from one machine to another, the ratios do.
+Written by \`${command}\` on ${date}, in ${Math.round(minutes)} minutes; run it to have the figures of your machine. The figures by
+themselves do not carry from one machine to another, the ratios do.
 
-- Machine: ${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GB of memory, which servers, load and PostgreSQL share; load average before the start: ${load_average.toFixed(1)}.
+- Machine: ${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), ${memory_gb} GB of memory, which servers, load and PostgreSQL share; load average before the start: ${load_average.toFixed(1)}.
 - Node.js ${process.versions.node}; PostgreSQL ${postgres_version}, the embedded one, \`fsync\` on, over a unix socket.
-- ${count(customers)} customers below one wholesaler, who calls.
-- ${effort.rounds} rounds of ${effort.seconds} s for each measurement after one that warms up; medians, with the lowest and the highest round.
-- ${effort.connections} connections that are kept alive, each with one request at a time, unless it says one connection.
-
-## Results
-
-${resultTable(rounds)}
-
-A ratio is that of the calls per second of Treeline and of its peer, taken right after each other in every round.
-
-The peer is the least that a Node server on PostgreSQL can do: a bare \`node:http\` with a \`pg\` pool of the same size
-(\`bench/peer.ts\`). It takes the id from the URL, runs the statement by name and joins the answer's XML. It parses no body,
-asks nobody who he is, checks nothing, escapes nothing, logs nothing. Treeline does all of it: every call is authenticated
-by Digest against the database, checked, authorized, counted in the metrics and logged; one that moves money is recorded in
-the audit log as well.
-
-Parsing is the time in which the bytes of a createCustomer with 40 members become values, measured in a process that does
-nothing else; the whole call is one over the wire, one after another. createCustomer hashes the web password with argon2id,
-which is most of it; updateCustomer with as many members and no password hashes nothing.
-
-## In detail
-
-${detailTable(rounds)}
-
-- *median*, *99 %*: in how much time so many of the calls were answered, as the load saw it.
-- *server*, *postgres*, *load*, *others*: processor time in cores. Node runs JavaScript on one core, so a server near 1 is
-  what sets the limit; a load far below 1 does not. *others* is what the machine did besides.
-- *wrong*: answers without the text that the right one holds; a fault is HTTP 200, so bodies are looked into.
-- *stale*: calls made again because their nonce had expired.
+- One server process, ${effort.connections} connections that are kept alive, each with one request at a time, Digest with one nonce, every check on, a JSON line in a log file for each call.
+- ${effort.rounds} rounds of ${effort.seconds} s for each measurement after one that warms up, every second one in reverse order; medians, with the lowest and the highest round.
 `;
 }
 
-const met = (isMet: boolean): string => (isMet ? 'yes' : '**no**');
-const count = (value: number): string => Math.round(value).toLocaleString('en');
-const milliseconds = (value: number): string => `${value.toPrecision(3)} ms`;
-const cores = (value: number): string => (Number.isNaN(value) ? '' : value.toFixed(2));
-const rate = (loads: readonly Load[]): string =>
-  `${count(spreadOf(loads.map((load) => load.calls_per_s)).median)}/s`;
-const withSpread = ({ median, lowest, highest }: Spread, written: (value: number) => string): string =>
-  `${written(median)} (${written(lowest)} to ${written(highest)})`;
+function throughput({ rounds, customers, absent, crossChecked }: ContestResults, effort: Effort): string {
+  return `## Beside the peers
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, column) =>
-    Math.max(3, title.length, ...rows.map((row) => (row[column] ?? '').length)),
-  );
-  const line = (cells: readonly string[]): string =>
-    `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |`;
-  const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
-  return [line(head), rule, ...rows.map(line)].join('\n');
+![Calls a second beside the peers](bench-rates.svg)
+![Ratios and their targets](bench-ratios.svg)
+
+${contestTable(rounds)}
+
+${count(customers)} customers below one wholesaler, who calls. A ratio is that of two neighbours in one round.
+${listed('Not there', absent)}${listed('Targets that were missed', reasons(rounds))}
+- **node:http + pg** (\`bench/peers/plain.ts\`): the least that a Node server can do. It takes the id from the URL, runs one named
+  statement and joins the XML. It parses no body, asks nobody who he is, checks nothing, escapes nothing, logs nothing.
+- **pg, the same rows**: the rows that a call of Treeline's was seen to leave, written in BEGIN … COMMIT with one plain statement
+  for each table and a round trip for each. **The same statements**: those that Treeline was heard to run, one after another.
+  Both are recorded at the start of every run, so they follow the code.
+- **importCustomer** runs in the session of \`treeline customers import\`, without a password, with its 8 connections; so does its peer.
+- **npm xmlrpc + knex**, **Python xmlrpc.server + psycopg2**: what is built in an afternoon, without authentication or rights.
+- **xmlrpc-c Abyss** answers the same struct from memory: the limit of XML-RPC itself. **pgbench**: that of PostgreSQL.
+- **argon2 verifications**: as many at once, in a process that does nothing else.
+- Member calls of a multicall count singly. Parsing is the time in which the bytes of a createCustomer become values.
+
+The load is a process of its own (\`bench/load.ts\`): Digest needs another header in each request, which wrk and autocannon cannot
+send. Asked the same of the bare peer with ${effort.connections} connections, ${crossChecked}.
+`;
 }
+
+const listed = (title: string, lines: readonly string[]): string =>
+  lines.length > 0 ? `\n${title}:\n\n${lines.map((line) => `- ${line}`).join('\n')}\n` : '';
+
+const growthWords = (customers: number): string => `![Latency against size and depth](bench-growth.svg)
+
+One call after another over one connection, by the wholesaler that owns all customers of the two smaller trees and ${count(ownedInLarge)} of
+${count(customers)} in the largest, where the others stand up to eight levels deep and a few own most. From a depth, a customer asks for
+itself and changes the one below it. PostgreSQL's own cost of skipping ${count(farOffset)} is that of the index alone; \`after\` costs the same
+wherever it stands.
+`;
+
+const memoryWords = `Resident memory of the process, as Linux counts it. The calls are getCustomerInfo over 32 connections; before idle memory is
+read nothing happens for three seconds. The list has no limit and goes to a reader that takes all it can, and to one that pauses
+between pieces.
+`;
+
+const detailWords = `- *median*, *99 %*: in how much time so many of the calls were answered, as the load saw it.
+- *server*, *postgres*, *load*, *others*: processor time in cores. Node runs JavaScript on one core, so a server near 1 is
+  what sets the limit; a load far below 1 does not. *others* is what the machine did besides.
+- *wrong*: answers without the text that the right one holds, or with a fault: a fault is HTTP 200, so bodies are looked into.
+- *stale*: calls made again because their nonce had expired.
+
+What PostgreSQL does for each statement is in [explain.md](explain.md).
+`;

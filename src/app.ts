@@ -25,8 +25,10 @@ import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
 import { docsRoutes } from './faces/docs/routes';
 import { jsonFace } from './faces/json/face';
+import { resellerDocs } from './faces/reseller/docs';
 import { resellerFace } from './faces/reseller/face';
-import { givenRequestId, tenantFace } from './faces/tenant/face';
+import { tenantDocs } from './faces/tenant/docs';
+import { givenRequestId, tenantBase, tenantFace } from './faces/tenant/face';
 import { xmlrpcFace } from './faces/xmlrpc/face';
 import { moneyMethods } from './money/methods';
 import { platformMethods } from './platform/methods';
@@ -80,7 +82,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   jsonFace(app, core, authenticate);
   resellerFace(app, core, resellerOperations);
   tenantFace(app, core, tenantOperations);
-  docsRoutes(app, core);
+  docsRoutes(app, core, [resellerDocs(resellerOperations), tenantDocs(tenantOperations, tenantBase)]);
   systemRoutes(app, core, metrics, createIsInside(core));
 
   const sender = startSender(core);
@@ -128,7 +130,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
   });
   app.addHook('onRequest', (request, reply, done) => {
     // Fastify itself would answer 415 to a type that it cannot read.
-    delete request.raw.headers['content-type'];
+    request.raw.headers['content-type'] = 'application/octet-stream';
     void reply.header('x-request-id', request.id);
     done();
   });

@@ -2,6 +2,7 @@
  * The log: one line a call, readable on a terminal, JSON otherwise. Fields whose names are those of
  * secrets are hidden wherever they come up; parameters are never logged, so this is the second lock.
  */
+import { Writable } from 'node:stream';
 import { type Logger, createLogger, format, transports } from 'winston';
 
 const secretName = /password|secret|token|authorization|cookie|api_?key|ha1/i;
@@ -21,21 +22,40 @@ const asJson = (value: unknown): string => oneLine(JSON.stringify(value, hideSec
 const shown = (value: unknown): string =>
   typeof value === 'string' && /^[^\s"=]+$/.test(value) ? oneLine(value) : asJson(value);
 
-const readable = format.printf(({ timestamp, level, message, ...rest }) => {
+const readable = format.printf(({ level, message, ...rest }) => {
   const known = Object.entries(rest).filter(([, value]) => value !== undefined);
   const fields = known.map(([name, value]) => `${name}=${shown(hideSecret(name, value))}`);
-  return [String(timestamp), level.toUpperCase().padEnd(5), oneLine(String(message)), ...fields].join(' ');
+  return [new Date().toISOString(), level.toUpperCase().padEnd(5), oneLine(String(message)), ...fields].join(
+    ' ',
+  );
 });
 
-const json = format.printf(({ timestamp, level, message, ...rest }) =>
-  asJson({ timestamp, level, message, ...rest }),
+const json = format.printf(({ level, message, ...rest }) =>
+  asJson({ timestamp: new Date().toISOString(), level, message, ...rest }),
 );
+
+/** What is logged in one turn of the event loop is written at once: to a file, Node waits for each write. */
+function inOneWrite(stream: NodeJS.WritableStream): Writable {
+  let lines = '';
+  const flush = (): void => {
+    stream.write(lines);
+    lines = '';
+  };
+  return new Writable({
+    decodeStrings: false,
+    write: (line: string, _encoding, done) => {
+      if (lines === '') setImmediate(flush);
+      lines += line;
+      done();
+    },
+  });
+}
 
 /** Makes the log. `terminal`: lines for people; otherwise JSON, one object a line. */
 export function createLog(level: string, terminal: boolean, stream: NodeJS.WritableStream): Logger {
   return createLogger({
     level,
-    format: format.combine(format.timestamp(), terminal ? readable : json),
-    transports: [new transports.Stream({ stream })],
+    format: terminal ? readable : json,
+    transports: [new transports.Stream({ stream: inOneWrite(stream) })],
   });
 }

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Logger } from 'winston';
 import { type Config, ConfigError } from './config';
-import { type Database, type DatabaseOptions, openDatabase } from './db/database';
+import type { DatabaseOptions } from './db/connections';
+import { type Database, openDatabase } from './db/database';
 import { DatabaseInUse, type EmbeddedOptions, runningEmbedded, startEmbedded } from './db/embedded';
 import { migrate } from './db/migrations';
 

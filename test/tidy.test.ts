@@ -94,8 +94,10 @@ const mayImport: Readonly<Record<Layer, readonly Layer[]>> = {
 const betweenFeatures: Readonly<Record<string, string>> = {
   'customers → money': 'an opening balance and a changed one are entries in the books',
   'dictionaries → users': 'the access levels of users are one of the dictionaries',
+  'reseller → customers': 'its customers are those of the tree',
   'reseller → money': 'the balance of the actor, and credit that it hands on',
   'reseller → resources': 'what its paths are about',
+  'reseller → users': 'the people of its customers',
   'resources → money': 'what is made can cost',
   'tenant → customers': 'a tenant is a customer, made, blocked and deleted by the same rules',
   'tenant → money': 'the billing account is the balance, the billings are the entries in the books',

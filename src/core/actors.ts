@@ -2,7 +2,7 @@
  * Customers as those who act: their place in the tree and the rights that hold there. The rights of
  * the whole chain above are joined by the database, so a revocation at the top is seen at once.
  */
-import { type Queryable, type Statement, sql } from '../db/database';
+import { type Queryable, type Statement, lookup } from '../db/database';
 import type { Authority } from './authority';
 import { nameKey } from './names';
 import { type Actor, type EffectiveRights, maskNames, switchNames } from './rights';
@@ -23,7 +23,7 @@ export const effectiveRights = (alias: string): string => `
    FROM customers a WHERE a.i_customer = ANY(${alias}.path))`;
 
 const actorStatement = (name: string, condition: string) =>
-  sql(
+  lookup(
     name,
     `SELECT c.i_customer, c.path, ${effectiveRights('c')} AS rights
      FROM customers c WHERE ${condition} AND c.deleted_at IS NULL`,

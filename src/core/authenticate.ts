@@ -2,7 +2,7 @@
  * Who is calling: a login that proves its API password. How it is proved (Digest, Basic, headers)
  * is the face's affair; what is kept, counted and refused is here, the same for every face.
  */
-import { type Database, type Transaction, sql } from '../db/database';
+import { type Database, type Transaction, lookup } from '../db/database';
 import { type Fault, blocked, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
@@ -17,7 +17,7 @@ import type { EffectiveRights } from './rights';
 /** `stale`: the password was right, but the proof must be given anew. */
 export type Proof = 'right' | 'wrong' | 'stale';
 
-const findLogin = sql(
+const findLogin = lookup(
   'find_login',
   `SELECT c.i_customer, c.path, u.web_login,
      ${effectiveRights('c')} AS rights,
@@ -46,6 +46,12 @@ interface KnownLogin {
 }
 
 type LoginRow = { readonly failures: number } & (KnownLogin | { readonly i_customer: null });
+
+/** A login that proved its password and may call. */
+interface Remembered {
+  readonly known: KnownLogin;
+  readonly ha1s: readonly Ha1[];
+}
 
 /** What is known of logins, and where. */
 export interface Keepers {
@@ -76,13 +82,11 @@ export async function authenticateLogin(
   const { address } = visit;
   const lockout = apiLockout(address, login);
   const key = `login ${lockout.scope} ${nameKey(login)}`;
-  const proofsOf = ({ sealed, i_customer }: KnownLogin): readonly Proof[] =>
-    (sealed ?? []).map((one) => prove(credentials.openHa1(one, i_customer)));
 
   // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
-  const remembered = authority.recall(key) as KnownLogin | undefined;
-  if (remembered && failuresUnderway(lockout) === 0 && proofsOf(remembered).includes('right')) {
-    return callerOf(remembered, address);
+  const remembered = authority.recall(key) as Remembered | undefined;
+  if (remembered && failuresUnderway(lockout) === 0 && remembered.ha1s.map(prove).includes('right')) {
+    return callerOf(remembered.known, address);
   }
   const since = authority.moment();
   const [row] = await db.query<LoginRow>(findLogin, [
@@ -94,7 +98,8 @@ export async function authenticateLogin(
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.i_customer === null ? undefined : row;
-  const proofs = known?.sealed ? proofsOf(known) : [prove(nobodys)];
+  const ha1s = known?.sealed?.map((sealed) => credentials.openHa1(sealed, known.i_customer)) ?? [nobodys];
+  const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
     await countFailure(db, lockout, (tx) => recordFailure(tx, visit, known));
     return 'wrong';
@@ -105,7 +110,8 @@ export async function authenticateLogin(
   const refusal = apiRefusal(known);
   if (refusal) throw refusal;
   const { path, life_ms } = known;
-  authority.keep(since, key, known, { path, login_key: lockout.login_key, life_ms });
+  const remembering: Remembered = { known, ha1s };
+  authority.keep(since, key, remembering, { path, login_key: lockout.login_key, life_ms });
   return callerOf(known, address);
 }
 

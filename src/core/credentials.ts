@@ -7,8 +7,8 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
+  hash as hashText,
   hkdfSync,
   randomBytes,
   randomInt,
@@ -45,7 +45,7 @@ export interface Credentials {
 const nodeHashName = { MD5: 'md5', 'SHA-256': 'sha256' } as const;
 
 export const digestHash = (algorithm: DigestAlgorithm, text: string): string =>
-  createHash(nodeHashName[algorithm]).update(text, 'utf8').digest('hex');
+  hashText(nodeHashName[algorithm], text);
 
 export function ha1Of(login: string, password: string): Ha1 {
   const text = `${login}:${realm}:${password}`;

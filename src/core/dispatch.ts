@@ -14,7 +14,7 @@ import { authorize, readWholesaler, resolveActor } from './authorize';
 import type { Authority } from './authority';
 import type { Credentials } from './credentials';
 import { type Keyed, once, takeKey } from './idempotency';
-import type { Call, Caller, Method, ReadMethod, WriteMethod } from './method';
+import type { Call, Caller, Id, Method, ReadMethod, WriteMethod } from './method';
 import type { Params } from './parameters';
 import type { Registered, Registry } from './registry';
 import { type Actor, rootActor, rootId } from './rights';
@@ -132,11 +132,19 @@ async function runWrite(
     // Who is named by an id is known before it is found.
     const isKnown = on_behalf === undefined || 'i_customer' in on_behalf;
     const keyed = keyedFor?.(isKnown ? idOf(request.caller, on_behalf) : (await finding).i_customer);
-    const [actor, isNew] = await Promise.all([finding, keyed && takeKey(db, keyed)]);
+    const ahead = (actor: Id): Promise<unknown> | undefined => method.ahead?.(db, actor, params);
+    // For a login that names another, nothing is looked at before that one is known to be within reach.
+    const isItself =
+      on_behalf === undefined || (request.caller.kind !== 'login' && 'i_customer' in on_behalf);
+    const [actor, isNew, early] = await Promise.all([
+      finding,
+      keyed && takeKey(db, keyed),
+      isItself ? ahead({ i_customer: idOf(request.caller, on_behalf) }) : undefined,
+    ]);
     trace.actor = actor;
     authorize(actor, method);
     const call = callOf(core, request, method, actor, db);
-    const work = () => method.run(call, params, prepared);
+    const work = async () => method.run(call, params, prepared, isItself ? early : await ahead(actor));
     return keyed ? once(db, keyed, isNew === true, work) : work();
   });
 }

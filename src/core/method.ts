@@ -72,12 +72,22 @@ export interface WriteMethod<
   P extends TObject = TObject,
   R extends TSchema = TSchema,
   X = unknown,
+  A = unknown,
 > extends Declaration<P, R> {
   readonly access: 'write';
   /** Slow work that must not hold a connection, such as hashing a password; runs before the transaction. */
   readonly prepare?: (params: Static<P>) => Promise<X>;
-  readonly run: (call: Call, params: Static<P>, prepared: X) => Promise<Static<R> | Fault>;
+  /**
+   * Rows that `run` looks at, asked of the database together with the actor's rights, so that they
+   * cost no round trip of their own. It answers what it finds and refuses nothing: that is for `run`,
+   * which is not reached without the right.
+   */
+  readonly ahead?: (db: Transaction, actor: Id, params: Static<P>) => Promise<A>;
+  readonly run: (call: Call, params: Static<P>, prepared: X, found: A) => Promise<Static<R> | Fault>;
 }
+
+/** A customer of which only the id is known yet. */
+export type Id = Pick<Actor, 'i_customer'>;
 
 /** A call that only reads, or that opens its transactions itself because it hashes between them. */
 export interface ReadMethod<P extends TObject = TObject, R extends TSchema = TSchema> extends Declaration<
@@ -91,8 +101,8 @@ export interface ReadMethod<P extends TObject = TObject, R extends TSchema = TSc
 export type Method = WriteMethod | ReadMethod;
 
 /** Checks a declaration's types against its `run`; the registry keeps all methods under one type. */
-export function defineMethod<P extends TObject, R extends TSchema, X = undefined>(
-  method: WriteMethod<P, R, X> | ReadMethod<P, R>,
+export function defineMethod<P extends TObject, R extends TSchema, X = undefined, A = undefined>(
+  method: WriteMethod<P, R, X, A> | ReadMethod<P, R>,
 ): Method {
   return method as unknown as Method;
 }

@@ -56,9 +56,12 @@ export function compileCheck(schema: TObject): Check {
 const fieldsOf = (properties: TProperties): ReadonlyMap<string, Declared> =>
   new Map(Object.entries(properties).map(([name, field]) => [name, declared(field)]));
 
+/** Without a prototype a member called __proto__ is a member; made like this, V8 keeps it as fast as any object. */
+const Bare = function () {} as unknown as new () => Params;
+Bare.prototype = Object.create(null);
+
 function convertMembers(members: Struct, fields: ReadonlyMap<string, Declared>): Params {
-  // Without a prototype, a member called __proto__ is a member.
-  const params = Object.create(null) as Params;
+  const params = new Bare();
   for (const [name, value] of members) {
     const field = fields.get(name);
     const otherwise = field?.otherwise;

@@ -3,7 +3,7 @@ import { nameKey } from '../core/names';
 import { type PasswordPolicy, policyWithId } from '../core/password-policy';
 import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
-import { type Queryable, type Transaction, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 import type { Wholesaler } from '../core/tree';
 import { customerColumns, dictionaryReferences, moneyColumns } from './fields';
 
@@ -207,6 +207,17 @@ export async function updateDefaultUser(
   await db.query(updateDefaultUserStatement, [i_customer, web_login, login_key, password_hash]);
 }
 
+const renameLoginsStatement = sql(
+  'rename_logins',
+  `UPDATE users SET web_login = short_name || '@' || $2, login_key = short_name_key || '@' || $3
+   WHERE i_customer = $1 AND short_name IS NOT NULL AND deleted_at IS NULL`,
+);
+
+/** The logins that hold the customer's name follow it. */
+export async function renameLogins(db: Transaction, i_customer: number, name: string): Promise<void> {
+  await db.query(renameLoginsStatement, [i_customer, name, nameKey(name)]);
+}
+
 const hasSubCustomersStatement = sql(
   'has_sub_customers',
   `SELECT EXISTS (SELECT FROM customers c WHERE c.i_wholesaler = $1 AND c.deleted_at IS NULL) AS found`,
@@ -301,7 +312,7 @@ const infoColumns = `c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, u
 const infoFrom = 'customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default';
 
 const infoStatement = (name: string, condition: string) =>
-  sql(
+  lookup(
     name,
     `SELECT row_to_json(t) AS customer FROM (SELECT ${infoColumns} FROM ${infoFrom}
        WHERE ${condition} AND $2 = ANY(c.path) AND c.deleted_at IS NULL) t`,

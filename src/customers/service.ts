@@ -114,6 +114,7 @@ export async function updateCustomer(call: Call, params: UpdateParams, password_
   await Promise.all([
     writeColumns(call, params),
     writeLogin(call, i_customer, newLogin, password_hash),
+    params.name !== undefined && repository.renameLogins(db, i_customer, params.name),
     params.api_password !== undefined &&
       storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password),
     params.balance !== undefined && adjustBalance(call, target, params.balance),

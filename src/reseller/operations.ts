@@ -2,5 +2,10 @@
 import type { Operation } from '../core/operation';
 import { accountOperations } from './account';
 import { resourceOperations } from './resources';
+import { userOperations } from './users';
 
-export const resellerOperations: readonly Operation[] = [...accountOperations, ...resourceOperations];
+export const resellerOperations: readonly Operation[] = [
+  ...accountOperations,
+  ...userOperations,
+  ...resourceOperations,
+];

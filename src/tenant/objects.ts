@@ -87,9 +87,9 @@ function guard(needs: number, method: Method): Method {
     };
     return { ...method, run };
   }
-  const run: WriteMethod['run'] = (call, params, prepared) => {
+  const run: WriteMethod['run'] = (call, params, prepared, found) => {
     demand(call);
-    return method.run(call, params, prepared);
+    return method.run(call, params, prepared, found);
   };
   return { ...method, run };
 }

@@ -144,8 +144,9 @@ export const listUsers = (
 const insertStatement = sql(
   'insert_user',
   `WITH customer AS (SELECT i_customer FROM customers WHERE i_customer = $1 AND deleted_at IS NULL FOR KEY SHARE)
-   INSERT INTO users (i_customer, web_login, login_key, password_hash, i_access_level, name, description, email)
-   SELECT i_customer, $2, $3, $4, coalesce($5, 'ADMINISTRATOR'), $6, $7, $8 FROM customer RETURNING i_web_user`,
+   INSERT INTO users (i_customer, web_login, login_key, password_hash, i_access_level, name, description, email,
+     short_name, short_name_key, contact_first_name, contact_last_name)
+   SELECT i_customer, $2, $3, $4, coalesce($5, 'ADMINISTRATOR'), $6, $7, $8, $9, $10, $11, $12 FROM customer RETURNING i_web_user`,
 );
 
 export interface NewUser {
@@ -156,6 +157,10 @@ export interface NewUser {
   readonly name?: string | null;
   readonly description?: string | null;
   readonly email?: string | null;
+  /** Unique within the customer. */
+  readonly short_name?: string;
+  readonly contact_first_name?: string | null;
+  readonly contact_last_name?: string | null;
 }
 
 /** Answers the new id; undefined if the customer was deleted meanwhile. */
@@ -169,6 +174,10 @@ export async function insertUser(db: Transaction, user: NewUser): Promise<number
     user.name ?? null,
     user.description ?? null,
     user.email ?? null,
+    user.short_name ?? null,
+    user.short_name === undefined ? null : nameKey(user.short_name),
+    user.contact_first_name ?? null,
+    user.contact_last_name ?? null,
   ]);
   return row?.i_web_user;
 }
@@ -176,12 +185,14 @@ export async function insertUser(db: Transaction, user: NewUser): Promise<number
 const updateStatement = sql(
   'update_user',
   `UPDATE users SET updated_at = now(), web_login = coalesce($2, web_login), login_key = coalesce($3, login_key),
-     short_name = CASE WHEN $2 IS NULL OR $2 = web_login THEN short_name END,
-     short_name_key = CASE WHEN $2 IS NULL OR $2 = web_login THEN short_name_key END,
+     short_name = CASE WHEN $12::text IS NOT NULL THEN $12 WHEN $2 IS NULL OR $2 = web_login THEN short_name END,
+     short_name_key = CASE WHEN $12 IS NOT NULL THEN $13 WHEN $2 IS NULL OR $2 = web_login THEN short_name_key END,
      password_hash = coalesce($4, password_hash), i_access_level = coalesce($5, i_access_level),
      name = CASE WHEN $6::boolean THEN $7 ELSE name END,
      description = CASE WHEN $8::boolean THEN $9 ELSE description END,
-     email = CASE WHEN $10::boolean THEN $11 ELSE email END
+     email = CASE WHEN $10::boolean THEN $11 ELSE email END,
+     contact_first_name = CASE WHEN $14::boolean THEN $15 ELSE contact_first_name END,
+     contact_last_name = CASE WHEN $16::boolean THEN $17 ELSE contact_last_name END
    WHERE i_web_user = $1`,
 );
 
@@ -192,16 +203,18 @@ export async function updateUser(
   given: Partial<Omit<NewUser, 'i_customer' | 'password_hash'>>,
   password_hash: string | null,
 ): Promise<void> {
+  const clearable = (names: readonly (keyof typeof given)[]): unknown[] =>
+    names.flatMap((name) => [given[name] !== undefined, given[name] ?? null]);
   await db.query(updateStatement, [
     i_web_user,
     given.web_login ?? null,
     given.web_login === undefined ? null : nameKey(given.web_login),
     password_hash,
     given.i_access_level ?? null,
-    ...(['name', 'description', 'email'] as const).flatMap((name) => [
-      given[name] !== undefined,
-      given[name] ?? null,
-    ]),
+    ...clearable(['name', 'description', 'email']),
+    given.short_name ?? null,
+    given.short_name === undefined ? null : nameKey(given.short_name),
+    ...clearable(['contact_first_name', 'contact_last_name']),
   ]);
 }
 

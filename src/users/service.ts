@@ -15,7 +15,11 @@ import { demandAnotherAdministrator } from './administrators';
 import * as repository from './repository';
 import type { AccessLevel, LockedUser, UserRow } from './repository';
 
+/** Beside what every face has, what only REST faces set. */
 export interface UserFields {
+  readonly short_name?: string;
+  readonly contact_first_name?: string | null;
+  readonly contact_last_name?: string | null;
   readonly web_login?: string;
   readonly web_password?: string;
   readonly i_access_level?: AccessLevel;
@@ -33,19 +37,30 @@ export async function createWebUser(
   const { actor, db } = call;
   const i_customer = params.i_customer ?? actor.i_customer;
   if (i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
-  const { web_password } = params;
-  await Promise.all([
+  const [, i_web_user] = await Promise.all([
     demandWithin(db, actor, i_customer),
-    web_password !== undefined && demandPolicy(db, i_customer, web_password),
+    makeUser(call, i_customer, params, password_hash),
   ]);
-  const i_web_user = await repository.insertUser(db, {
+  return { result: 'OK' as const, i_web_user };
+}
+
+/** Makes a user of a customer that the actor may give one; answers its id. */
+export async function makeUser(
+  call: Call,
+  i_customer: number,
+  params: UserFields & { web_login: string },
+  password_hash: string | undefined,
+): Promise<number> {
+  const { web_password } = params;
+  if (web_password !== undefined) await demandPolicy(call.db, i_customer, web_password);
+  const i_web_user = await repository.insertUser(call.db, {
     ...params,
     i_customer,
     password_hash: password_hash ?? null,
   });
   if (i_web_user === undefined) throw notFound();
   await record(call, 'A', { i_web_user, i_customer }, {}, params);
-  return { result: 'OK' as const, i_web_user };
+  return i_web_user;
 }
 
 /** Changes what is given; nil clears a name, a description or an address. */
@@ -123,6 +138,11 @@ async function demandChangeable(call: Call, i_web_user: number): Promise<LockedU
   return user;
 }
 
+const recordedFields = [
+  ...['web_login', 'i_access_level', 'name', 'description', 'email', 'blocked'],
+  ...['short_name', 'contact_first_name', 'contact_last_name'],
+];
+
 function record(
   call: Call,
   action: 'A' | 'U' | 'D',
@@ -131,9 +151,7 @@ function record(
   given: object,
 ): Promise<void> {
   const after: Record<string, unknown> = { ...given };
-  const recorded = ['web_login', 'i_access_level', 'name', 'description', 'email', 'blocked'].filter(
-    (name) => name in after,
-  );
+  const recorded = recordedFields.filter((name) => name in after);
   const changes = {
     ...changesBetween(
       before as Record<string, unknown>,

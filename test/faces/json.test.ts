@@ -1,4 +1,5 @@
 /** The JSON bridge: the same calls, answers and faults as over XML-RPC; the old form in a query; and what documents it all. */
+import { resellerOperations } from '../../src/reseller/operations';
 import { spawnSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import Ajv from 'ajv/dist/2020';
@@ -396,13 +397,14 @@ describe('the documentation', () => {
 
   test('has every method and every other path that is served', async () => {
     const names = methods.map(({ name }) => `/json/${name}`);
+    const rest = new Set(resellerOperations.map(({ path }) => path));
     const others = ['/xmlapi/xmlapi', '/RPC2', '/health/live', '/health/ready', '/metrics'];
     for (const [to, more] of [
       [server, []],
       [php, ['/api.php']],
     ] as const) {
       const { paths } = await documentOf(to);
-      expect(Object.keys(paths as Members).sort()).toEqual([...names, ...others, ...more].sort());
+      expect(Object.keys(paths as Members).sort()).toEqual([...names, ...others, ...more, ...rest].sort());
     }
   });
 

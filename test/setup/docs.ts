@@ -11,12 +11,15 @@ import { allMethods } from '../../src/app';
 import { runCommand } from '../../src/commands/program';
 import { settings } from '../../src/config';
 import type { Method } from '../../src/core/method';
+import type { Operation } from '../../src/core/operation';
 import { declared } from '../../src/core/schema';
 import { type Attribute, attributes, requiredAttributes } from '../../src/customers/fields';
 import { openDatabase } from '../../src/db/database';
 import { startEmbedded } from '../../src/db/embedded';
 import { migrate } from '../../src/db/migrations';
+import { statusesOf } from '../../src/faces/rest/docs';
 import { faultKinds } from '../../src/faults';
+import { resellerOperations } from '../../src/reseller/operations';
 import { faultsOf, typeInWords, wireType } from '../../src/core/words';
 import { schemaDump } from './schema-dump';
 
@@ -84,6 +87,22 @@ const faultRows = Object.entries(faultKinds)
   .sort(([, a], [, b]) => Math.abs(a.number) - Math.abs(b.number))
   .map(([, { number, http, when }]) => [String(number), String(http), when]);
 
+const operationRows = (operations: readonly Operation[]): string[][] =>
+  operations.map((operation) => {
+    const { verb, path, method, from } = operation;
+    const required = new Set(method.params.required ?? []);
+    const members = [...from.query, ...from.body].map((name) =>
+      required.has(name) ? code(name) : `[${code(name)}]`,
+    );
+    return [
+      code(`${verb} ${path}`),
+      method.right === 'none' ? '' : code(method.right),
+      members.join(', '),
+      statusesOf(operation).join(', '),
+      method.summary,
+    ];
+  });
+
 /** What an absent attribute becomes where its declaration gives no one value. */
 const dependentDefaults: Readonly<Record<string, string>> = {
   web_login: 'the name',
@@ -117,6 +136,7 @@ const generated = async (): Promise<Readonly<Record<string, string>>> => ({
   settings: table(['setting', 'default', 'meaning'], settingRows),
   attributes: table(['attribute', 'type', 'default', 'what it is'], attributeRows),
   faults: table(['fault', 'HTTP status of JSON', 'when'], faultRows),
+  reseller: table(['path', 'right', 'members', 'errors', 'what it does'], operationRows(resellerOperations)),
   commands: await commandHelp(),
 });
 

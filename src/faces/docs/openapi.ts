@@ -1,13 +1,17 @@
 /** OpenAPI 3.1 of every HTTP face, from the declarations of the methods. */
 import type { Method } from '../../core/method';
-import { type Declared, type TSchema, declared } from '../../core/schema';
 import { faultsOf } from '../../core/words';
 import { type FaultName, faultKinds } from '../../faults';
+import { type RestDocs, restPathsOf } from '../rest/docs';
+import { type Json, schemaOf } from './schema';
 
-type Json = Readonly<Record<string, unknown>>;
-
-/** The document. `version` is the package's; `phpForm`: whether the old form in a query is served. */
-export function openApiOf(methods: readonly Method[], version: string, phpForm: boolean): Json {
+/** The document. `faces`: those with operations of their own; `version` is the package's; `phpForm`: whether the old form in a query is served. */
+export function openApiOf(
+  methods: readonly Method[],
+  faces: readonly RestDocs[],
+  version: string,
+  phpForm: boolean,
+): Json {
   return {
     openapi: '3.1.0',
     info: {
@@ -31,16 +35,20 @@ export function openApiOf(methods: readonly Method[], version: string, phpForm: 
           scheme: 'basic',
           description: 'Web login and API password; only over TLS or from loopback.',
         },
+        ...merged(faces.map(({ securitySchemes }) => securitySchemes)),
       },
-      schemas: { Fault: faultSchema },
+      schemas: { Fault: faultSchema, ...Object.fromEntries(faces.map(({ failure }) => failure)) },
     },
     paths: {
       ...Object.fromEntries(methods.map((method) => [`/json/${method.name}`, { post: operationOf(method) }])),
+      ...merged(faces.map(restPathsOf)),
       ...otherPaths,
       ...(phpForm && { '/api.php': phpPath }),
     },
   };
 }
+
+const merged = (parts: readonly Json[]): Json => Object.assign({}, ...parts) as Json;
 
 const faultSchema: Json = {
   type: 'object',
@@ -91,46 +99,6 @@ function faultResponse(names: readonly FaultName[], status: number): Json {
   return {
     description: kinds.map(({ number, when }) => `${number}: ${when}`).join(' '),
     content: json({ $ref: '#/components/schemas/Fault' }),
-  };
-}
-
-/** A declaration as plain JSON Schema, without the keywords that are ours. */
-export function schemaOf(schema: TSchema): Json {
-  const { description, nullable, minimum, maximum, minLength, maxLength, enum: values } = declared(schema);
-  const type = typeOf(schema);
-  return {
-    description,
-    ...type,
-    ...(nullable && 'type' in type && { type: [type['type'], 'null'] }),
-    ...(minimum !== undefined && { minimum }),
-    ...(maximum !== undefined && { maximum }),
-    ...(minLength !== undefined && { minLength }),
-    ...(maxLength !== undefined && { maxLength }),
-    ...(values && { enum: values }),
-  };
-}
-
-const plainTypes: Partial<Record<Declared['wire'], Json>> = {
-  integer: { type: 'integer' },
-  bit: { type: 'integer' },
-  flag: { type: 'boolean' },
-  double: { type: 'number' },
-  money: { type: 'number' },
-  text: { type: 'string' },
-};
-
-function typeOf(schema: TSchema): Json {
-  const { wire, properties, items } = declared(schema);
-  if (wire === 'list' && items) return { type: 'array', items: schemaOf(items) };
-  if (wire !== 'struct' || !properties) return plainTypes[wire] ?? {};
-  const required = (schema['required'] as string[] | undefined) ?? [];
-  return {
-    type: 'object',
-    properties: Object.fromEntries(
-      Object.entries(properties).map(([name, member]) => [name, schemaOf(member)]),
-    ),
-    ...(required.length > 0 && { required }),
-    additionalProperties: false,
   };
 }
 

@@ -2,14 +2,15 @@
 import type { FastifyInstance } from 'fastify';
 import packageJson from '../../../package.json';
 import type { Core } from '../../core/dispatch';
+import type { RestDocs } from '../rest/docs';
 import { openApiOf } from './openapi';
 import { pageOf } from './page';
 
-export function docsRoutes(app: FastifyInstance, core: Core): void {
+export function docsRoutes(app: FastifyInstance, core: Core, faces: readonly RestDocs[]): void {
   const methods = [...core.registry.values()].map(({ method }) => method);
   const phpForm = core.config.api_php === 'on';
-  const document = JSON.stringify(openApiOf(methods, packageJson.version, phpForm));
-  const page = pageOf(methods);
+  const document = JSON.stringify(openApiOf(methods, faces, packageJson.version, phpForm));
+  const page = pageOf(methods, faces);
   app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document));
   app.get('/docs', (_request, reply) =>
     reply

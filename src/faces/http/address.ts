@@ -3,6 +3,7 @@
  * ours; a request that carries one from elsewhere is from nowhere that could be trusted.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import type { AddressRange } from '../../config';
@@ -27,7 +28,7 @@ export function isInRanges(address: string, ranges: readonly AddressRange[]): bo
 }
 
 export function originOf(request: IncomingMessage, proxies: readonly AddressRange[]): Origin {
-  const peer = plainAddress(request.socket.remoteAddress ?? '');
+  const peer = peerOf(request.socket);
   const encrypted = (request.socket as Partial<TLSSocket>).encrypted === true;
   const forwarded = request.headers['forwarded'];
   const forwardedFor = request.headers['x-forwarded-for'];
@@ -42,6 +43,17 @@ export function originOf(request: IncomingMessage, proxies: readonly AddressRang
   const address = firstForeign(hops.map(plainAddress), proxies);
   const behindTls = request.headers['x-forwarded-proto'] === 'https';
   return { address: address ?? peer, certain: address !== undefined, encrypted: encrypted || behindTls };
+}
+
+const peers = new WeakMap<Socket, string>();
+
+/** A connection stays with whom it is. */
+function peerOf(socket: Socket): string {
+  const known = peers.get(socket);
+  if (known !== undefined) return known;
+  const peer = plainAddress(socket.remoteAddress ?? '');
+  peers.set(socket, peer);
+  return peer;
 }
 
 /** The last hop that is no proxy of ours: everything before it may be made up. */

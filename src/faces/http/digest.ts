@@ -39,6 +39,7 @@ interface Options {
 const stampBytes = 8;
 const saltBytes = 8;
 const signatureBytes = 16;
+const oursAtMost = 10_000;
 
 export function createDigest({ nonce_key, algorithms, nonce_life_ms }: Options): Digest {
   const replays = createReplayGuard(nonce_life_ms);
@@ -51,6 +52,19 @@ export function createDigest({ nonce_key, algorithms, nonce_life_ms }: Options):
     randomBytes(saltBytes).copy(payload, stampBytes);
     return Buffer.concat([payload, sign(payload)]).toString('base64url');
   };
+
+  /** When the nonce was made, if a server of ours made it. */
+  const stampOf = (nonce: string): number | undefined => {
+    const bytes = Buffer.from(nonce, 'base64url');
+    if (bytes.length !== stampBytes + saltBytes + signatureBytes || bytes.toString('base64url') !== nonce)
+      return undefined;
+    const payload = bytes.subarray(0, stampBytes + saltBytes);
+    const isOurs = timingSafeEqual(sign(payload), bytes.subarray(stampBytes + saltBytes));
+    return isOurs ? Number(payload.readBigUInt64BE()) : undefined;
+  };
+
+  /** Nonces whose signature was found right, with their stamps: most come again and again. */
+  const ours = new Map<string, number>();
 
   return {
     challenges: (stale, md5Only) => {
@@ -73,14 +87,14 @@ export function createDigest({ nonce_key, algorithms, nonce_life_ms }: Options):
       return sameText(answer.response.toLowerCase(), expected);
     },
     nonceState: (nonce) => {
-      const bytes = Buffer.from(nonce, 'base64url');
-      if (bytes.length !== stampBytes + saltBytes + signatureBytes || bytes.toString('base64url') !== nonce)
-        return 'foreign';
-      const payload = bytes.subarray(0, stampBytes + saltBytes);
-      if (!timingSafeEqual(sign(payload), bytes.subarray(stampBytes + saltBytes))) return 'foreign';
+      const stamp = ours.get(nonce) ?? stampOf(nonce);
+      if (stamp === undefined) return 'foreign';
+      if (!ours.has(nonce)) {
+        if (ours.size >= oursAtMost) ours.clear();
+        ours.set(nonce, stamp);
+      }
       // The clock of another server may be a little ahead; far ahead is no nonce of ours.
-      const age_ms = Date.now() - Number(payload.readBigUInt64BE());
-      return Math.abs(age_ms) <= nonce_life_ms ? 'alive' : 'expired';
+      return Math.abs(Date.now() - stamp) <= nonce_life_ms ? 'alive' : 'expired';
     },
     // By the key of the login, or the same answer would pass again under another spelling of it.
     takeCount: ({ nonce, nc, username }) =>
@@ -115,21 +129,22 @@ function readAnswer(header: string, algorithms: readonly DigestAlgorithm[]): Dig
 
 const field = /[\s,]*([A-Za-z0-9_*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))/y;
 
+const isAscii = (text: string): boolean => !/[^\x00-\x7f]/.test(text);
+
 /** `name=value` pairs, quoted or not; a name that comes twice makes the header unreadable. */
 function readFields(header: string): ReadonlyMap<string, string> | undefined {
-  const text = Buffer.from(header, 'latin1').toString('utf8');
+  const text = isAscii(header) ? header : Buffer.from(header, 'latin1').toString('utf8');
   const scheme = /^digest\s+/i.exec(text);
   if (!scheme) return undefined;
   const fields = new Map<string, string>();
   field.lastIndex = scheme[0].length;
-  while (field.lastIndex < text.length) {
-    const rest = text.slice(field.lastIndex);
-    if (/^[\s,]*$/.test(rest)) return fields;
+  for (;;) {
+    const start = field.lastIndex;
     const match = field.exec(text);
-    const name = match?.[1]?.toLowerCase();
-    if (!match || name === undefined || fields.has(name)) return undefined;
+    if (!match) return /^[\s,]*$/.test(text.slice(start)) ? fields : undefined;
+    const name = match[1]?.toLowerCase() ?? '';
+    if (fields.has(name)) return undefined;
     // A backslash before anything else stands for itself: Python does not double those of a login.
     fields.set(name, match[2]?.replace(/\\(["\\])/g, '$1') ?? match[3] ?? '');
   }
-  return fields;
 }

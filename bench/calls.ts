@@ -1,0 +1,183 @@
+/**
+ * What is asked in each measurement, of Treeline and of its peers. The n-th request is about the same customer on
+ * all sides, and names a text that the right answer holds: a fault is HTTP 200 too.
+ */
+import { type Member, allMembers, webPassword } from './members';
+
+export type CallName =
+  | 'info'
+  | 'info_json'
+  | 'list'
+  | 'list_after'
+  | 'list_offset'
+  | 'list_pattern'
+  | 'list_total'
+  | 'add_funds'
+  | 'create'
+  | 'create_unhashed'
+  | 'update'
+  | 'auth'
+  | 'multicall';
+
+/** Which customers there are: `count` of them below one wholesaler, with ids in one run. */
+export interface Population {
+  readonly first_i_customer: number;
+  readonly count: number;
+  readonly i_tariff: number;
+}
+
+export interface Asked {
+  readonly http_method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body: string;
+  /** Stands in the right answer and in no other. */
+  readonly expected: string;
+}
+
+export interface Series {
+  /** `get`: the call and the id in the path, for peers that parse no body. */
+  readonly form: 'xmlrpc' | 'get';
+  readonly path: string;
+  readonly call: CallName;
+  readonly population: Population;
+  /** Over how many of the customers the requests are spread. */
+  readonly spread: number;
+  /** Different in every series, for names that must be new. */
+  readonly tag: string;
+  /** For those whose answers are not of these customers. */
+  readonly expected?: string;
+}
+
+export const xmlrpcPath = '/xmlapi/xmlapi';
+export const listLimit = 50;
+export const membersOfMulticall = 100;
+export const farOffset = 150_000;
+
+/** Of the customer with this place in the population, counted from 0. */
+export const customerName = (index: number): string => `customer-${String(index + 1).padStart(6, '0')}`;
+
+/** A prime, so that every customer has its turn before the first has its second. */
+const stride = 7_919;
+
+/** The n-th request of a series. */
+export function askedOf(series: Series, n: number): Asked {
+  const { form, path, call, population, spread, tag } = series;
+  const index = (n * stride) % spread;
+  const expected = series.expected ?? expectedOf(call, index, spread);
+  if (form === 'get') {
+    const i_customer = population.first_i_customer + index;
+    return { http_method: 'GET', path: `${path}${call}/${i_customer}`, body: '', expected };
+  }
+  return {
+    http_method: 'POST',
+    path,
+    body: bodyOf(call, population, index, spread, `${tag}-${n}`),
+    expected,
+  };
+}
+
+function expectedOf(call: CallName, index: number, spread: number): string {
+  switch (call) {
+    case 'info':
+    case 'info_json':
+    case 'list_pattern':
+      return `>${customerName(index)}<`;
+    case 'multicall':
+      return `>${customerName((index + membersOfMulticall - 1) % spread)}<`;
+    case 'list':
+      return `>${customerName(listLimit - 1)}<`;
+    case 'list_total':
+      return '<name>total</name>';
+    case 'list_after':
+      return `>${customerName(index + listLimit)}<`;
+    case 'list_offset':
+      return `>${customerName(farOffset + listLimit - 1)}<`;
+    case 'add_funds':
+      return '<name>i_payment</name>';
+    case 'auth':
+      return '<name>i_web_user</name>';
+    case 'create':
+    case 'create_unhashed':
+      return '<name>i_customer</name>';
+    case 'update':
+      return '<string>OK</string>';
+  }
+}
+
+function bodyOf(
+  call: CallName,
+  population: Population,
+  index: number,
+  spread: number,
+  newName: string,
+): string {
+  const i_customer = population.first_i_customer + index;
+  const limit = listLimit;
+  switch (call) {
+    case 'info':
+    case 'info_json':
+      return methodCall('getCustomerInfo', { i_customer });
+    case 'list':
+      return methodCall('listCustomers', { limit });
+    case 'list_after':
+      return methodCall('listCustomers', { limit, after: i_customer });
+    case 'list_offset':
+      return methodCall('listCustomers', { limit, offset: farOffset });
+    case 'list_pattern':
+      return methodCall('listCustomers', { limit, name_pattern: `%${customerName(index).slice(-6)}%` });
+    case 'list_total':
+      return methodCall('listCustomers', { limit, with_total: 1 });
+    case 'add_funds':
+      return methodCall('customerAddFunds', { i_customer, amount: 0.01, currency: 'USD' });
+    case 'create':
+      return methodCall('createCustomer', newMembers(newName, population));
+    case 'create_unhashed':
+      throw new Error('Nobody makes a customer without a password over the wire');
+    case 'update':
+      return methodCall('updateCustomer', { i_customer, company_name: `Northern Voice ${newName}` });
+    case 'auth':
+      return methodCall('authCustomer', { username: customerName(index), password: webPassword });
+    case 'multicall':
+      return multicall(population, index, spread);
+  }
+}
+
+/** All members of a new customer. */
+export const newMembers = (name: string, population: Population): Record<string, Member> =>
+  allMembers(name, { i_tariff: population.i_tariff, i_commission_agent: population.first_i_customer });
+
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+function valueOf(value: Member): string {
+  if (typeof value === 'string') return `<string>${escaped(value)}</string>`;
+  if (typeof value === 'boolean') return `<boolean>${value ? 1 : 0}</boolean>`;
+  return Number.isInteger(value) ? `<int>${value}</int>` : `<double>${value}</double>`;
+}
+
+const structOf = (members: Readonly<Record<string, string>>): string =>
+  `<struct>\n${Object.entries(members)
+    .map(([name, value]) => `<member>\n<name>${name}</name>\n<value>${value}</value>\n</member>\n`)
+    .join('')}</struct>`;
+
+const written = (members: Readonly<Record<string, Member>>): string =>
+  structOf(Object.fromEntries(Object.entries(members).map(([name, value]) => [name, valueOf(value)])));
+
+const envelope = (method: string, value: string): string =>
+  `<?xml version='1.0'?>\n<methodCall>\n<methodName>${method}</methodName>\n<params>\n<param>\n` +
+  `<value>${value}</value>\n</param>\n</params>\n</methodCall>\n`;
+
+/** With line ends, as Python's xmlrpc.client writes. */
+export const methodCall = (method: string, members: Readonly<Record<string, Member>>): string =>
+  envelope(method, written(members));
+
+function multicall({ first_i_customer }: Population, index: number, spread: number): string {
+  const calls = Array.from({ length: membersOfMulticall }, (_, place) => {
+    const params = written({ i_customer: first_i_customer + ((index + place) % spread) });
+    return `<value>${structOf({
+      methodName: valueOf('getCustomerInfo'),
+      params: `<array><data><value>${params}</value></data></array>`,
+    })}</value>`;
+  });
+  return envelope('system.multicall', `<array><data>\n${calls.join('\n')}\n</data></array>`);
+}

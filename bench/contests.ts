@@ -1,0 +1,102 @@
+/** What is measured, and what is held against what: the table of the targets, as data. */
+import { type CallName, membersOfMulticall } from './calls';
+import type { RunnerName } from './runners';
+
+/** One series of calls with one runner. In this order they are taken, so that neighbours are compared. */
+export interface Entry {
+  readonly runner: RunnerName;
+  readonly call: CallName;
+  readonly title: string;
+  /** Over how many customers; absent: all. */
+  readonly spread?: number;
+  /** Absent: as many as the effort says. */
+  readonly connections?: number;
+  /** How many calls there are in one; absent: 1. */
+  readonly members?: number;
+  /** Where one of them takes long, so that there are enough of them. */
+  readonly least_s?: number;
+}
+
+export const entries = {
+  pgbench_info: { runner: 'pgbench', call: 'info', title: 'pgbench, prepared, the same SELECT' },
+  abyss_info: { runner: 'abyss', call: 'info', title: 'xmlrpc-c Abyss, from memory' },
+  plain_info_json: { runner: 'plain', call: 'info_json', title: 'node:http + pg, the row as JSON' },
+  plain_info: { runner: 'plain', call: 'info', title: 'node:http + pg, the whole row' },
+  info: { runner: 'treeline', call: 'info', title: 'Treeline: getCustomerInfo' },
+  multicall: {
+    runner: 'treeline',
+    call: 'multicall',
+    title: 'Treeline: system.multicall of 100 getCustomerInfo',
+    members: membersOfMulticall,
+    least_s: 4,
+  },
+  workers_info: { runner: 'workers', call: 'info', title: 'Treeline, 2 workers: getCustomerInfo' },
+  naive_info: { runner: 'naive', call: 'info', title: 'npm xmlrpc + knex' },
+  python_info: { runner: 'python', call: 'info', title: 'Python xmlrpc.server + psycopg2' },
+  plain_list: { runner: 'plain', call: 'list', title: 'node:http + pg, the same 50 rows' },
+  list: { runner: 'treeline', call: 'list', title: 'Treeline: listCustomers, limit 50' },
+  plain_create: { runner: 'plain', call: 'create', title: 'pg, the same rows and argon2' },
+  create: { runner: 'treeline', call: 'create', title: 'Treeline: createCustomer, all parameters' },
+  create_alone: {
+    runner: 'treeline',
+    call: 'create',
+    title: 'Treeline: createCustomer, one connection',
+    connections: 1,
+  },
+  parsing: { runner: 'parsing', call: 'create', title: 'Reading the body of createCustomer' },
+  plain_import: { runner: 'plain', call: 'create_unhashed', title: 'pg, the same rows' },
+  import: { runner: 'operator', call: 'create_unhashed', title: 'Treeline: importCustomer, no password' },
+  plain_update: { runner: 'plain', call: 'update', title: 'pg, the same rows' },
+  update: { runner: 'treeline', call: 'update', title: 'Treeline: updateCustomer, one field' },
+  argon2: { runner: 'argon2', call: 'auth', title: 'argon2 verifications' },
+  auth: { runner: 'treeline', call: 'auth', title: 'Treeline: authCustomer' },
+  plain_funds: { runner: 'plain', call: 'add_funds', title: 'pg, the same statements', spread: 1_000 },
+  funds: {
+    runner: 'treeline',
+    call: 'add_funds',
+    title: 'Treeline: customerAddFunds, 1,000 customers',
+    spread: 1_000,
+  },
+  plain_funds_hot: { runner: 'plain', call: 'add_funds', title: 'pg, the same statements', spread: 1 },
+  funds_hot: {
+    runner: 'treeline',
+    call: 'add_funds',
+    title: 'Treeline: customerAddFunds, one customer',
+    spread: 1,
+  },
+} as const satisfies Record<string, Entry>;
+export type EntryId = keyof typeof entries;
+
+export const entryIds = Object.keys(entries) as EntryId[];
+
+/** The rate of one held against that of another. */
+export interface Contest {
+  readonly title: string;
+  readonly own: EntryId;
+  readonly peer: EntryId;
+  /** The least that the ratio is to be; absent: it is only told. */
+  readonly target?: number;
+  /** Where the ratio is to be less than this. */
+  readonly below?: number;
+  /** Why it is no better; stands in the document while the target is missed. */
+  readonly reason?: string;
+}
+
+export const contests: readonly Contest[] = [
+  { title: 'getCustomerInfo', own: 'info', peer: 'plain_info', target: 1 },
+  { title: 'getCustomerInfo', own: 'info', peer: 'plain_info_json' },
+  { title: 'getCustomerInfo', own: 'info', peer: 'naive_info', target: 3 },
+  { title: 'getCustomerInfo', own: 'info', peer: 'python_info', target: 2 },
+  { title: 'getCustomerInfo', own: 'info', peer: 'abyss_info' },
+  { title: 'getCustomerInfo', own: 'info', peer: 'pgbench_info' },
+  { title: 'multicall of 100 getCustomerInfo', own: 'multicall', peer: 'info', target: 1.5 },
+  { title: 'getCustomerInfo, 2 workers', own: 'workers_info', peer: 'info' },
+  { title: 'listCustomers, limit 50', own: 'list', peer: 'plain_list', target: 0.6 },
+  { title: 'createCustomer, all parameters', own: 'create', peer: 'plain_create', target: 0.8 },
+  { title: 'importCustomer, no password', own: 'import', peer: 'plain_import', target: 0.8 },
+  { title: 'updateCustomer, one field', own: 'update', peer: 'plain_update', target: 0.8 },
+  { title: 'authCustomer', own: 'auth', peer: 'argon2', target: 0.9 },
+  { title: 'customerAddFunds, 1,000 customers', own: 'funds', peer: 'plain_funds', target: 0.6 },
+  { title: 'customerAddFunds, one customer', own: 'funds_hot', peer: 'plain_funds_hot', target: 0.6 },
+  { title: 'createCustomer alone, of its parsing', own: 'create_alone', peer: 'parsing', below: 0.1 },
+];

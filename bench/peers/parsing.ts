@@ -1,0 +1,37 @@
+/** Reading a createCustomer with all its members, from bytes to values, again and again in a process that does nothing else. */
+import { decodeText } from '../../src/faces/xmlrpc/encoding';
+import { parseCall } from '../../src/faces/xmlrpc/parse';
+import { type Population, methodCall, newMembers } from '../calls';
+import type { Load } from '../load';
+import { serveTasks } from '../processes';
+
+export interface ParsingTask {
+  readonly population: Population;
+  readonly seconds: number;
+}
+
+const limits = { nesting: 32, members: 1_000 };
+const between_clock_readings = 100;
+
+serveTasks(measure);
+
+function measure({ population, seconds }: ParsingTask): Promise<Load> {
+  const body = Buffer.from(methodCall('createCustomer', newMembers('customer', population)));
+  const began = performance.now();
+  let elapsed_ms = 0;
+  let bodies = 0;
+  while (elapsed_ms < seconds * 1_000) {
+    for (let count = 0; count < between_clock_readings; count += 1) parseCall(decodeText(body), limits);
+    bodies += between_clock_readings;
+    elapsed_ms = performance.now() - began;
+  }
+  const median_ms = elapsed_ms / bodies;
+  return Promise.resolve({
+    calls_per_s: 1_000 / median_ms,
+    median_ms,
+    p99_ms: median_ms,
+    wrong: 0,
+    firstWrong: '',
+    stale: 0,
+  });
+}

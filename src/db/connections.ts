@@ -1,0 +1,140 @@
+/**
+ * The connections: knex keeps the pool, broken ones are not lent again, and what fails because the
+ * database is away is the fault that says so.
+ */
+import knex, { type Knex } from 'knex';
+import type { Client } from 'pg';
+import { Fault } from '../faults';
+import { channel } from './notices';
+
+export interface DatabaseOptions {
+  /** A connection string, or where the embedded database listens. */
+  readonly connection: string | { host: string; port: number; user: string; database: string };
+  readonly pool_size: number;
+  /** One statement may take as long as one call. */
+  readonly statement_timeout_ms: number;
+  /** How long a call waits for a free connection before it answers 503. */
+  readonly acquire_timeout_ms: number;
+}
+
+/** Gets the payload of an announcement; undefined when anything may have been announced unheard. */
+export type Hearer = (payload: string | undefined) => void;
+
+const ignore = (): void => undefined;
+
+export const clientSettings = (options: DatabaseOptions) => ({
+  ...(typeof options.connection === 'string'
+    ? { connectionString: options.connection }
+    : { ...options.connection, ssl: false }),
+  application_name: 'treeline',
+  statement_timeout: options.statement_timeout_ms,
+  // A little later than the server's own limit: it only matters when the server is frozen.
+  query_timeout: options.statement_timeout_ms + 1_000,
+  idle_in_transaction_session_timeout: options.statement_timeout_ms * 2,
+});
+
+/** Opens the pool; connects to nothing yet. */
+export function openPool(options: DatabaseOptions, hearers: ReadonlySet<Hearer>): Knex {
+  const connection = { ...clientSettings(options), pipeline: true };
+  return knex({
+    client: 'pg',
+    connection,
+    pool: { min: 0, max: options.pool_size, afterCreate: hearItself(hearers) },
+    acquireConnectionTimeout: options.acquire_timeout_ms,
+    // What fails is thrown and told once, by whoever catches it.
+    log: { warn: ignore, error: ignore, deprecate: ignore, debug: ignore },
+  });
+}
+
+/** Every connection hears what it announced itself, before it is told that its COMMIT succeeded. */
+const hearItself =
+  (hearers: ReadonlySet<Hearer>) =>
+  (client: Client & { processID?: number }, done: (error: Error | undefined) => void): void => {
+    client.on('notification', ({ processId, payload }) => {
+      if (processId === client.processID) for (const hear of hearers) hear(payload);
+    });
+    client.query(`LISTEN ${channel}`).then(() => {
+      done(undefined);
+    }, done);
+  };
+
+interface Pool {
+  acquireConnection(): Promise<Client>;
+  releaseConnection(client: Client): Promise<void>;
+  readonly pool: Record<'numUsed' | 'numFree' | 'numPendingAcquires', () => number>;
+}
+
+const poolOf = (owner: Knex): Pool => owner.client as Pool;
+
+/** How many connections are in use and idle, and how many calls wait for one. */
+export function poolState(owner: Knex) {
+  const { pool } = poolOf(owner);
+  return { used: pool.numUsed(), idle: pool.numFree(), waiting: pool.numPendingAcquires() };
+}
+
+/** Borrows a connection of the pool. Throws fault 503 when there is none in time. */
+export const borrow = (owner: Knex): Promise<Client> =>
+  poolOf(owner)
+    .acquireConnection()
+    .catch((error: unknown) => {
+      throw unavailable(error);
+    });
+
+export const giveBack = (owner: Knex, client: Client): Promise<void> =>
+  poolOf(owner).releaseConnection(client);
+
+/** Runs `work` on a connection of its own. */
+export async function onConnection<T>(owner: Knex, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = await borrow(owner);
+  try {
+    return await work(client);
+  } catch (error) {
+    throw afterFailure(client, error);
+  } finally {
+    await giveBack(owner, client);
+  }
+}
+
+/** What to throw after a statement failed; a connection that broke is not lent again. */
+export function afterFailure(client: Client, error: unknown): unknown {
+  if (isBroken(error)) discard(client, error);
+  return isDatabaseAway(error) ? unavailable(error) : error;
+}
+
+/** The five characters of PostgreSQL, or Node's word for a failed connection; '' for other errors. */
+export function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+/** Classes 08 (connection), 53 (resources), 57 (operator intervention, time-outs), 58 (system); 25006 is a read-only server. */
+function isDatabaseAway(error: unknown): boolean {
+  return isBroken(error) || /^(08|53|57|58)|^25006$/.test(codeOf(error));
+}
+
+/** The connection itself is of no further use. */
+export function isBroken(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    /^(ECONN|EPIPE|ENOENT|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|08|57P)/.test(codeOf(error)) ||
+    /^(Connection terminated|Query read timeout|Client has encountered a connection error)/.test(
+      error.message,
+    )
+  );
+}
+
+/** Tells knex's pool not to lend the connection again, and frees the socket even of a frozen server. */
+function discard(client: Client, reason: unknown): void {
+  const raw = client as unknown as {
+    __knex__disposed?: unknown;
+    connection?: { stream?: { destroy(): void } };
+  };
+  raw.__knex__disposed = reason;
+  raw.connection?.stream?.destroy();
+}
+
+const unavailable = (cause: unknown): Fault => {
+  const fault = new Fault('unavailable', 'The database is not available, please retry', 1);
+  fault.cause = cause;
+  return fault;
+};

@@ -1,0 +1,49 @@
+/**
+ * Look-ups share connections: those that come while others are under way go out with them, and
+ * PostgreSQL answers one after the other. That spares both sides most of the writing, waking and
+ * waiting, which for a row by its id is more than the finding.
+ */
+import type { Knex } from 'knex';
+import type { Client } from 'pg';
+import { afterFailure, borrow, giveBack } from './connections';
+
+/** A connection in use. */
+interface Shared {
+  readonly client: Promise<Client>;
+  users: number;
+}
+
+/** PostgreSQL works on each with one process. */
+const sharedAtMost = 2;
+
+export function createLookups(pool: Knex, pool_size: number) {
+  // Under load they are never given back, so there must be one more for everything else.
+  const places = new Array<Shared | undefined>(Math.max(1, Math.min(sharedAtMost, pool_size - 1)));
+
+  const leave = async (place: number, shared: Shared): Promise<void> => {
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    if (places[place] === shared) places[place] = undefined;
+    await shared.client.then(
+      (client) => giveBack(pool, client),
+      () => undefined,
+    );
+  };
+
+  return async <T>(run: (client: Client) => Promise<T>): Promise<T> => {
+    const users = Array.from(places, (shared) => shared?.users ?? 0);
+    const place = users.indexOf(Math.min(...users));
+    const shared = (places[place] ??= { client: borrow(pool), users: 0 });
+    shared.users += 1;
+    try {
+      const client = await shared.client;
+      return await run(client).catch((error: unknown) => {
+        // Whoever comes now gets another one.
+        if (places[place] === shared) places[place] = undefined;
+        throw afterFailure(client, error);
+      });
+    } finally {
+      await leave(place, shared);
+    }
+  };
+}
