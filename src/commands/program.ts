@@ -11,6 +11,7 @@ import { withExamples } from './method-command';
 import { addPasswords } from './passwords';
 import { addPlatform } from './platform';
 import { addPrices } from './prices';
+import { addRecover } from './recover';
 import { addServer } from './server';
 import { addTariffs } from './tariffs';
 import { addVerifyBooks } from './verify-books';
@@ -66,6 +67,7 @@ function createProgram(shell: Shell): Command {
   addPrices(program, shell);
   addPlatform(program, shell);
   addPasswords(program, shell);
+  addRecover(program, shell);
   addErase(program, shell);
   addVerifyBooks(program, shell);
   addEverything(program, shell);
