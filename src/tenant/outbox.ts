@@ -49,6 +49,17 @@ const statements: Readonly<Record<Table, Statement>> = {
 
 const resourceForm = /^(customers|web_users|numbers|flows|queues):\w+=([0-9a-f-]+)$/;
 
+/** What is told with a transaction already: a row that is made and changed in one is told of once, as it then is. */
+const toldWith = new WeakMap<Transaction, Set<string>>();
+
+function isToldWith(tx: Transaction, { action, resource }: AuditRecord): boolean {
+  const told = toldWith.get(tx) ?? new Set();
+  toldWith.set(tx, told);
+  if (action === 'U' && told.has(resource)) return true;
+  told.add(resource);
+  return false;
+}
+
 /** `changed` of the core: whatever face or command made the change. */
 export async function tellTenant(db: Database | Transaction, record: AuditRecord): Promise<void> {
   const word = happened[record.action];
@@ -56,6 +67,6 @@ export async function tellTenant(db: Database | Transaction, record: AuditRecord
   if (word === undefined || table === undefined || record.i_customer === null) return;
   const values = [record.i_customer, key, `${subjects[table as Table]}_${word}`];
   const statement = statements[table as Table];
-  if ('inTransaction' in db) db.atCommit(statement, values);
-  else await db.query(statement, values);
+  if (!('inTransaction' in db)) await db.query(statement, values);
+  else if (!isToldWith(db, record)) db.atCommit(statement, values);
 }
