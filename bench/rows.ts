@@ -69,19 +69,25 @@ export function changesOf(before: Row, written: readonly Written[]): Statement[]
   return [{ name: 'update_customers', text, values }, ...insertsOf(others)];
 }
 
-/** What stands in a template where a customer's id, its name, and the login of its recovery user come. */
-const slots = { id: '\u0001', name: '\u0002', recovery: '\u0003' } as const;
+/** What stands in a template where a customer's id and its name come, and where a new uuid does: the n-th of its own. */
+const slots = { id: '\u0001', name: '\u0002', uuid: '\u0003' } as const;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The statements with slots for the id and the name of the customer that they were taken from. */
-export const templatesOf = (statements: readonly Statement[], id: number, name: string): Statement[] =>
-  statements.map((statement) => ({
+export function templatesOf(statements: readonly Statement[], id: number, name: string): Statement[] {
+  const uuids: string[] = [];
+  return statements.map((statement) => ({
     ...statement,
     values: statement.values.map((value) => {
-      if (statement.name === 'insert_users' && uuid.test(value ?? '')) return slots.recovery;
-      return value?.replaceAll(name, slots.name).replace(new RegExp(`\\b${id}\\b`, 'g'), slots.id) ?? null;
+      if (value === null || !uuid.test(value)) {
+        return value?.replaceAll(name, slots.name).replace(new RegExp(`\\b${id}\\b`, 'g'), slots.id) ?? null;
+      }
+      // The recovery user's login stands twice, and is one.
+      if (!uuids.includes(value)) uuids.push(value);
+      return slots.uuid + String(uuids.indexOf(value));
     }),
   }));
+}
 
 const hasSlot = (value: string): boolean => Object.values(slots).some((slot) => value.includes(slot));
 
@@ -92,14 +98,17 @@ export async function send(
   id: number,
   customer: string,
 ): Promise<void> {
-  const recovery = randomUUID();
-  const filled = (value: string | null): string | null =>
-    value === null || !hasSlot(value)
-      ? value
-      : value
-          .replaceAll(slots.id, String(id))
-          .replaceAll(slots.name, customer)
-          .replaceAll(slots.recovery, recovery);
+  const uuids = new Map<string, string>();
+  const uuidFor = (slot: string): string => {
+    const made = uuids.get(slot) ?? randomUUID();
+    uuids.set(slot, made);
+    return made;
+  };
+  const filled = (value: string | null): string | null => {
+    if (value === null || !hasSlot(value)) return value;
+    if (value.startsWith(slots.uuid)) return uuidFor(value);
+    return value.replaceAll(slots.id, String(id)).replaceAll(slots.name, customer);
+  };
   let i_payment: string | undefined;
   await client.query('BEGIN');
   for (const { name, text, values } of templates) {

@@ -90,9 +90,7 @@ interface Trace {
 async function run(core: Core, request: Request, trace: Trace): Promise<Outcome> {
   const asked = request.read();
   const { method: name, members: given } = asked;
-  const registered = typeof name === 'string' ? core.registry.get(name) : name;
-  if (!registered) throw new Fault('no_such_method', `There is no method ${String(name).slice(0, 64)}`);
-  const { method, check } = registered;
+  const { method, check } = typeof name === 'string' ? registeredAs(core, name) : name;
   trace.method = method;
 
   const members = new Map(given);
@@ -113,6 +111,12 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
       ? await runWrite(core, request, trace, method, params, { ...asked, on_behalf })
       : await runRead(core, request, trace, method, params, on_behalf);
   return outcome instanceof Fault ? outcome : { method, result: outcome };
+}
+
+function registeredAs(core: Core, name: string): Registered {
+  const registered = core.registry.get(name);
+  if (!registered) throw new Fault('no_such_method', `There is no method ${name.slice(0, 64)}`);
+  return registered;
 }
 
 /** One transaction around the right and the change, so that what was checked is what is changed. */

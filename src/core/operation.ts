@@ -45,7 +45,8 @@ export interface Operation {
   readonly idempotent: boolean;
 }
 
-type None = Record<never, never>;
+const none = {};
+type None = typeof none;
 type Given<P extends TProperties, Q extends TProperties, B extends TProperties> = Static<TObject<P & Q & B>>;
 
 interface Address<P, Q, B, R> {
@@ -106,7 +107,7 @@ function operationOf(
   result: TSchema,
   { access, run, prepare }: { access: 'read' | 'write'; run: unknown; prepare?: unknown },
 ): Operation {
-  const { verb, path, summary, right, faults, params = {}, query = {}, body = {} } = address;
+  const { verb, path, summary, right, faults, params = none, query = none, body = none } = address;
   const from = { path: Object.keys(params), query: Object.keys(query), body: Object.keys(body) };
   const name = `${verb} ${path}`;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);

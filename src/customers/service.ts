@@ -114,11 +114,14 @@ export async function updateCustomer(call: Call, params: UpdateParams, password_
   await Promise.all([
     writeColumns(call, params),
     writeLogin(call, i_customer, newLogin, password_hash),
-    params.name !== undefined && repository.renameLogins(db, i_customer, params.name),
     params.api_password !== undefined &&
       storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password),
     params.balance !== undefined && adjustBalance(call, target, params.balance),
   ]);
+  // After the name itself, so that a taken name is told as what it is.
+  if (params.name !== undefined && params.name !== target.attributes['name']) {
+    await repository.renameLogins(db, i_customer, params.name);
+  }
   const changes = recordedChanges(target.attributes, params);
   await call.audit({ action: 'U', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
   return { result: 'OK' as const };

@@ -6,7 +6,7 @@ import { hashPassword } from '../core/credentials';
 import { isUuid } from '../core/formats';
 import type { Call } from '../core/method';
 import { type Operation, type Page, defineOperation, definePage, pageQuery } from '../core/operation';
-import { type Static, integer, nullable, optional, struct, text } from '../core/schema';
+import { type Static, type TObject, integer, nullable, optional, struct, text } from '../core/schema';
 import type { Database } from '../db/database';
 import { badParameter, notFound } from '../faults';
 import type { AccessLevel } from '../users/repository';
@@ -42,8 +42,7 @@ export const userShown = struct({
   email: nullable(text(255, 'An e-mail address.')),
 });
 
-const newUser = struct(userBody);
-export type NewUser = Static<typeof newUser>;
+export type NewUser = Static<TObject<typeof userBody>>;
 type Fields = Omit<NewUser, 'password'> & { readonly password?: string };
 
 const levels: Readonly<Record<number, AccessLevel>> = {
@@ -167,7 +166,7 @@ async function putUser(
   return after;
 }
 
-async function removeUser(call: Call, { uuid }: { uuid: string }): Promise<Record<never, never>> {
+async function removeUser(call: Call, { uuid }: { uuid: string }): Promise<object> {
   const user = await findResellerUser(call.db, call.actor.i_customer, uuid);
   if (!user) throw notFound('User');
   await deleteWebUser(call, { i_web_user: user.id });

@@ -51,7 +51,7 @@ export interface RestFace {
 export interface Answering {
   readonly json: (reply: FastifyReply) => FastifyReply;
   readonly send: (reply: FastifyReply, refusal: Fault | Refused) => FastifyReply;
-  readonly errorHandler: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+  readonly errorHandler: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
 }
 
 export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
@@ -63,9 +63,12 @@ export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
   // What fails before there is a call, such as a body over the limit, has the form of the face too.
   const errorHandler: Answering['errorHandler'] = (error, _request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status < 500) return send(reply, new Refused(status, error.message));
+    if (status < 500) {
+      void send(reply, new Refused(status, error.message));
+      return;
+    }
     core.log.error('Internal error', { request_id: reply.request.id, stack: error.stack });
-    return send(reply, new Fault('internal', `Internal error ${reply.request.id}`));
+    void send(reply, new Fault('internal', `Internal error ${reply.request.id}`));
   };
   return { json, send, errorHandler };
 }
@@ -191,6 +194,9 @@ function keyOf(
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !/^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(key))
     throw badParameter('Idempotency-Key', 'must be 1 to 255 printable ASCII characters');
-  const address = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => String(members.get(name)));
+  const address = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => {
+    const value = members.get(name);
+    return typeof value === 'string' ? value : '';
+  });
   return { key, address: `${verb} ${address}` };
 }
