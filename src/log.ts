@@ -22,16 +22,16 @@ const asJson = (value: unknown): string => oneLine(JSON.stringify(value, hideSec
 const shown = (value: unknown): string =>
   typeof value === 'string' && /^[^\s"=]+$/.test(value) ? oneLine(value) : asJson(value);
 
+const timestamp = (): string => new Date().toISOString();
+
 const readable = format.printf(({ level, message, ...rest }) => {
   const known = Object.entries(rest).filter(([, value]) => value !== undefined);
   const fields = known.map(([name, value]) => `${name}=${shown(hideSecret(name, value))}`);
-  return [new Date().toISOString(), level.toUpperCase().padEnd(5), oneLine(String(message)), ...fields].join(
-    ' ',
-  );
+  return [timestamp(), level.toUpperCase().padEnd(5), oneLine(String(message)), ...fields].join(' ');
 });
 
 const json = format.printf(({ level, message, ...rest }) =>
-  asJson({ timestamp: new Date().toISOString(), level, message, ...rest }),
+  asJson({ timestamp: timestamp(), level, message, ...rest }),
 );
 
 /** What is logged in one turn of the event loop is written at once: to a file, Node waits for each write. */

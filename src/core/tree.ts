@@ -6,6 +6,7 @@
 import { type Transaction, type Queryable, sql } from '../db/database';
 import { notFound } from '../faults';
 import { effectiveRights } from './actors';
+import type { Id } from './method';
 import type { Actor } from './rights';
 
 /** A customer below an actor, and what its place means for its money. */
@@ -24,10 +25,9 @@ const findBelowStatement = sql(
    WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL`,
 );
 
-/** The living customer of this id below the actor, not the actor itself; throws fault 404. */
-export async function demandBelow(db: Queryable, actor: Actor, i_customer: number): Promise<Place> {
+/** The place of the living customer of this id below the actor, not of the actor itself. */
+export async function findBelow(db: Queryable, actor: Id, i_customer: number): Promise<Place | undefined> {
   const [row] = await db.query<Place>(findBelowStatement, [i_customer, actor.i_customer]);
-  if (!row) throw notFound();
   return row;
 }
 
@@ -97,7 +97,7 @@ export interface Change {
  */
 export async function holdWholesaler(
   db: Transaction,
-  actor: Actor,
+  actor: Id,
   i_customer: number | undefined,
   { inherits, rises }: Change,
 ): Promise<Wholesaler | undefined> {

@@ -3,7 +3,7 @@ import { inBatches } from '../core/batches';
 import type { Call } from '../core/method';
 import { nameKey } from '../core/names';
 import type { Money } from '../core/schema';
-import { type Database, sql } from '../db/database';
+import { type Database, lookup, sql } from '../db/database';
 
 export interface ListParams {
   readonly offset?: number;
@@ -23,35 +23,52 @@ interface Item {
   readonly base_currency: string;
 }
 
-const condition = `c.i_wholesaler = $1 AND c.deleted_at IS NULL AND ($2::text IS NULL OR c.name_key LIKE $2)`;
+const living = 'c.i_wholesaler = $1 AND c.deleted_at IS NULL';
+const matching = `${living} AND c.name_key LIKE`;
 
-const batchStatement = sql(
-  'list_customers',
-  `SELECT c.i_customer, c.name, u.web_login, c.description, c.balance, c.credit_limit, c.base_currency
-   FROM (SELECT * FROM customers c WHERE ${condition} AND c.i_customer > $3
-         ORDER BY c.i_customer OFFSET $4 LIMIT $5) c
-   JOIN users u ON u.i_customer = c.i_customer AND u.is_default
-   ORDER BY c.i_customer`,
-);
+/**
+ * Ids first, from the index alone, which makes an offset as cheap as it can be; then each customer
+ * by its id. The OFFSET 0 keeps PostgreSQL from reading whole tables where it cannot know how few they are.
+ */
+const batchText = (condition: string): string =>
+  `SELECT d.* FROM (
+     SELECT c.i_customer FROM customers c WHERE ${condition} AND c.i_customer > $2
+     ORDER BY c.i_customer OFFSET $3 LIMIT $4) k
+   CROSS JOIN LATERAL (
+     SELECT c.i_customer, c.name, u.web_login, c.description, c.balance, c.credit_limit, c.base_currency
+     FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
+     WHERE c.i_customer = k.i_customer OFFSET 0) d
+   ORDER BY k.i_customer`;
+
+const batchStatement = sql('list_customers', batchText(living));
+/** So few and from the beginning, or after one that was seen, that nobody who shares the connection waits for it. */
+const pageStatement = lookup('list_customers_page', batchText(living));
+const matchingStatement = sql('list_matching_customers', batchText(`${matching} $5`));
 const totalStatement = sql(
   'count_customers',
-  `SELECT count(*)::int AS total FROM customers c WHERE ${condition}`,
+  `SELECT count(*)::int AS total FROM customers c WHERE ${living}`,
+);
+const totalMatchingStatement = sql(
+  'count_matching_customers',
+  `SELECT count(*)::int AS total FROM customers c WHERE ${matching} $2`,
 );
 
+const pageAtMost = 100;
+
 export async function listCustomers(call: Call<Database>, params: ListParams) {
-  const pattern = params.name_pattern === undefined ? null : nameKey(params.name_pattern);
-  const { i_customer } = call.actor;
+  const { db, actor } = call;
+  const pattern = params.name_pattern === undefined ? [] : [nameKey(params.name_pattern)];
   const [counted] = params.with_total
-    ? await call.db.query<{ total: number }>(totalStatement, [i_customer, pattern])
+    ? await db.query<{ total: number }>(pattern.length > 0 ? totalMatchingStatement : totalStatement, [
+        actor.i_customer,
+        ...pattern,
+      ])
     : [];
-  const customers = await inBatches<Item>(params, ({ last, offset, size }) =>
-    call.db.query<Item>(batchStatement, [
-      i_customer,
-      pattern,
-      last?.i_customer ?? params.after ?? 0,
-      offset,
-      size,
-    ]),
-  );
+  const customers = await inBatches<Item>(params, ({ last, offset, size }) => {
+    const isPage = offset === 0 && size <= pageAtMost;
+    const statement = pattern.length > 0 ? matchingStatement : isPage ? pageStatement : batchStatement;
+    const after = last?.i_customer ?? params.after ?? 0;
+    return db.query<Item>(statement, [actor.i_customer, after, offset, size, ...pattern]);
+  });
   return { result: 'OK' as const, customers, ...(counted && { total: counted.total }) };
 }

@@ -18,6 +18,9 @@ import {
 import { createParams, readableSchemas, updateParams } from './fields';
 import { listCustomers } from './list';
 import {
+  beforeCreation,
+  beforeDeletion,
+  beforeUpdate,
   blockCustomer,
   createCustomer,
   deleteCustomer,
@@ -57,6 +60,7 @@ export const customerMethods = [
     result: struct({ result: ok, i_customer: id('The id of the new customer.') }),
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
     prepare: prepareCreation,
+    ahead: beforeCreation,
     run: createCustomer,
   }),
   defineMethod({
@@ -88,6 +92,7 @@ export const customerMethods = [
     result: struct({ result: ok }),
     faults: ['not_found', 'wrong_reference', 'conflict', 'short_of_money'],
     prepare: hashGivenPassword,
+    ahead: beforeUpdate,
     run: updateCustomer,
   }),
   defineMethod({
@@ -99,6 +104,7 @@ export const customerMethods = [
     params: struct({ i_customer: id('The customer to delete.') }),
     result: struct({ result: ok }),
     faults: ['not_found', 'conflict'],
+    ahead: beforeDeletion,
     run: deleteCustomer,
   }),
   defineMethod({

@@ -8,7 +8,7 @@ import { eraseCustomer } from './erase';
 import { importParams } from './fields';
 import { customerInfo } from './methods';
 import * as repository from './repository';
-import { createCustomer, prepareCreation } from './service';
+import { beforeCreation, createCustomer, prepareCreation } from './service';
 
 /** Everybody below the actor, at any depth; whoever stands above others comes before them. */
 async function exportCustomers(call: Call<Database>) {
@@ -45,6 +45,7 @@ export const customerOperatorMethods = [
     result: struct({ result: ok, i_customer: id('The id of the new customer.') }),
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
     prepare: prepareCreation,
+    ahead: beforeCreation,
     run: createCustomer,
   }),
   defineMethod({

@@ -1,4 +1,5 @@
 /** The statements on customers. They know columns and locks; the rules are in `service.ts`. */
+import type { Id } from '../core/method';
 import { nameKey } from '../core/names';
 import { type PasswordPolicy, policyWithId } from '../core/password-policy';
 import type { Actor } from '../core/rights';
@@ -40,7 +41,7 @@ const lockDoomedStatement = targetStatement('lock_doomed', 'FOR UPDATE');
 
 const lockWith =
   (statement: ReturnType<typeof sql>) =>
-  async (db: Transaction, actor: Actor, i_customer: number): Promise<Target | undefined> => {
+  async (db: Transaction, actor: Id, i_customer: number): Promise<Target | undefined> => {
     const [row] = await db.query<Target>(statement, [i_customer, actor.i_customer]);
     return row;
   };
@@ -87,7 +88,7 @@ const checkReferencesStatement = sql(
  */
 export async function checkReferences(
   db: Transaction,
-  actor: Actor,
+  actor: Id,
   i_customer: number | undefined,
   params: Readonly<Record<string, unknown>>,
 ): Promise<References> {
@@ -177,7 +178,10 @@ export async function setApiPassword(
   ]);
 }
 
-/** Writes the given columns and no others. An update without columns still marks the customer as changed. */
+/**
+ * Writes the given columns and no others. An update without columns still marks the customer as
+ * changed. That of one column is prepared, there being few of them; of others there are too many.
+ */
 export async function updateCustomerColumns(
   db: Transaction,
   i_customer: number,
@@ -186,7 +190,8 @@ export async function updateCustomerColumns(
   const names = Object.keys(columns);
   const text = `UPDATE customers SET ${['updated_at = now()', ...names.map((name, index) => `${name} = $${index + 2}`)].join(', ')}
     WHERE i_customer = $1`;
-  await db.query({ text }, [i_customer, ...names.map((name) => columns[name])]);
+  const statement = names.length <= 1 ? sql(`update_customer_${names.join('')}`, text) : { text };
+  await db.query(statement, [i_customer, ...names.map((name) => columns[name])]);
 }
 
 const updateDefaultUserStatement = sql(

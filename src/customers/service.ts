@@ -5,13 +5,13 @@
 import { ha1Of, hashGivenPassword } from '../core/credentials';
 import { isPositive, isZero, minus, negate } from '../core/decimal';
 import { formats } from '../core/formats';
-import type { Call } from '../core/method';
+import type { Call, Id } from '../core/method';
 import { nameKey } from '../core/names';
 import { demandSatisfies } from '../core/password-policy';
 import { demandGrantable } from '../core/rights';
-import { type Change, type Wholesaler, demandBelow, holdWholesaler } from '../core/tree';
+import { type Change, type Wholesaler, findBelow, holdWholesaler } from '../core/tree';
 import type { Money } from '../core/schema';
-import type { Database } from '../db/database';
+import type { Database, Transaction } from '../db/database';
 import { badParameter, conflict, forbidden, notFound, wrongReference } from '../faults';
 import { hasEntries, post } from '../money/books';
 import { demandCommitment } from '../money/overcommit';
@@ -32,17 +32,26 @@ export async function prepareCreation(params: ImportParams): Promise<string | un
   return hashGivenPassword(params);
 }
 
-/** Creates a customer directly below the actor; only an operator's import leaves out the password. */
-export async function createCustomer(call: Call, params: ImportParams, password_hash: string | undefined) {
-  const { actor, db } = call;
-  const web_login = params.web_login ?? params.name;
-  const balance = params.balance ?? '0';
-
-  const [wholesaler, references, i_customer] = await Promise.all([
+/** What a new customer stands on, held until it is made, and its id. */
+export const beforeCreation = (db: Transaction, actor: Id, params: ImportParams) =>
+  Promise.all([
     holdWholesaler(db, actor, undefined, changeOf(params)),
     repository.checkReferences(db, actor, undefined, params),
     repository.nextId(db),
   ]);
+
+/** Creates a customer directly below the actor; only an operator's import leaves out the password. */
+export async function createCustomer(
+  call: Call,
+  params: ImportParams,
+  password_hash: string | undefined,
+  found?: Awaited<ReturnType<typeof beforeCreation>>,
+) {
+  const { db } = call;
+  const web_login = params.web_login ?? params.name;
+  const balance = params.balance ?? '0';
+
+  const [wholesaler, references, i_customer] = found ?? (await beforeCreation(db, call.actor, params));
   if (!wholesaler) throw notFound();
   demandPolicy(params, references);
   demandGrants(call, wholesaler, params, 0, references);
@@ -77,16 +86,23 @@ export async function createCustomer(call: Call, params: ImportParams, password_
   return { result: 'OK' as const, i_customer };
 }
 
-/** Changes what is given; what is absent stays as it is. */
-export async function updateCustomer(call: Call, params: UpdateParams, password_hash: string | undefined) {
-  const { actor, db } = call;
-  const { i_customer } = params;
-  // Downwards: the wholesaler's row before the customer's.
-  const [wholesaler, target, references] = await Promise.all([
-    holdWholesaler(db, actor, i_customer, changeOf(params)),
-    repository.lockTarget(db, actor, i_customer),
-    repository.checkReferences(db, actor, i_customer, params),
+/** The customer as it is, and what it stands on. Downwards: the wholesaler's row is locked before the customer's. */
+export const beforeUpdate = (db: Transaction, actor: Id, params: UpdateParams) =>
+  Promise.all([
+    holdWholesaler(db, actor, params.i_customer, changeOf(params)),
+    repository.lockTarget(db, actor, params.i_customer),
+    repository.checkReferences(db, actor, params.i_customer, params),
   ]);
+
+/** Changes what is given; what is absent stays as it is. */
+export async function updateCustomer(
+  call: Call,
+  params: UpdateParams,
+  password_hash: string | undefined,
+  found?: Awaited<ReturnType<typeof beforeUpdate>>,
+) {
+  const { i_customer } = params;
+  const [wholesaler, target, references] = found ?? (await beforeUpdate(call.db, call.actor, params));
   if (!wholesaler || !target) throw notFound();
 
   const newLogin =
@@ -120,7 +136,7 @@ export async function updateCustomer(call: Call, params: UpdateParams, password_
   ]);
   // After the name itself, so that a taken name is told as what it is.
   if (params.name !== undefined && params.name !== target.attributes['name']) {
-    await repository.renameLogins(db, i_customer, params.name);
+    await repository.renameLogins(call.db, i_customer, params.name);
   }
   const changes = recordedChanges(target.attributes, params);
   await call.audit({ action: 'U', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
@@ -128,14 +144,16 @@ export async function updateCustomer(call: Call, params: UpdateParams, password_
 }
 
 /** Blocks a customer: nobody at or below it may log in or call until it is unblocked; at once, everywhere. */
-export const blockCustomer = (call: Call, { i_customer }: { i_customer: number }) =>
-  setBlocked(call, i_customer, true);
+export const blockCustomer = (call: Call, params: Named) => setBlocked(call, params, true);
 
-export const unblockCustomer = (call: Call, { i_customer }: { i_customer: number }) =>
-  setBlocked(call, i_customer, false);
+export const unblockCustomer = (call: Call, params: Named) => setBlocked(call, params, false);
 
-async function setBlocked(call: Call, i_customer: number, blocked: boolean) {
-  await demandBelow(call.db, call.actor, i_customer);
+interface Named {
+  readonly i_customer: number;
+}
+
+async function setBlocked(call: Call, { i_customer }: Named, blocked: boolean) {
+  if (!(await findBelow(call.db, call.actor, i_customer))) throw notFound();
   const changed = await repository.setBlocked(call.db, i_customer, blocked);
   if (changed) {
     const resource = `customers:i_customer=${i_customer}`;
@@ -144,13 +162,20 @@ async function setBlocked(call: Call, i_customer: number, blocked: boolean) {
   return { result: 'OK' as const };
 }
 
+/** The customer, held against everything, and whether anybody stands below it. */
+export const beforeDeletion = (db: Transaction, actor: Id, { i_customer }: Named) =>
+  Promise.all([repository.lockDoomed(db, actor, i_customer), repository.hasSubCustomers(db, i_customer)]);
+
 /** Deletes a customer that nobody stands below; what was left of its money is closed by an entry. */
-export async function deleteCustomer(call: Call, { i_customer }: { i_customer: number }) {
-  const { actor, db, request_id } = call;
-  const [target, hasSubCustomers] = await Promise.all([
-    repository.lockDoomed(db, actor, i_customer),
-    repository.hasSubCustomers(db, i_customer),
-  ]);
+export async function deleteCustomer(
+  call: Call,
+  params: Named,
+  _prepared?: undefined,
+  found?: Awaited<ReturnType<typeof beforeDeletion>>,
+) {
+  const { db, request_id } = call;
+  const { i_customer } = params;
+  const [target, hasSubCustomers] = found ?? (await beforeDeletion(db, call.actor, params));
   if (!target) throw notFound();
   if (hasSubCustomers) throw conflict('The customer still has sub-customers');
   await Promise.all([

@@ -116,6 +116,15 @@ function inOneWrite(client: Client): void {
 
 async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const last: (() => Promise<unknown>)[] = [];
+  let failure: unknown;
+  const run = async <Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]> => {
+    try {
+      return await runStatement<Row>(client, statement, values);
+    } catch (error) {
+      // Those that went with the one that failed fail too, but only that one tells why.
+      throw (failure ??= error);
+    }
+  };
   // Nobody waits for it: it goes together with the first statement.
   inOneWrite(client);
   const begun = client.query('BEGIN');
@@ -123,10 +132,10 @@ async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promi
   try {
     const result = await work({
       inTransaction: true,
-      query: (statement, values) => runStatement(client, statement, values),
-      atCommit: (statement, values) => last.push(() => runStatement(client, statement, values)),
+      query: run,
+      atCommit: (statement, values) => last.push(() => run(statement, values)),
     });
-    const together = [begun, ...last.map((run) => run()), client.query('COMMIT')];
+    const together = [begun, ...last.map((send) => send()), client.query('COMMIT')];
     const { command } = (await Promise.all(together)).at(-1) as { command: string };
     // PostgreSQL answers COMMIT like that, and not with an error, where a statement before had failed.
     if (command !== 'COMMIT') throw new Error(`COMMIT was answered by ${command}`);

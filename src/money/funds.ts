@@ -4,15 +4,16 @@
  * a transfer moves at most what the giver has.
  */
 import { exceeds, isPositive, minus, negate, plain } from '../core/decimal';
-import type { Call } from '../core/method';
+import type { Call, Id } from '../core/method';
 import { rootId } from '../core/rights';
 import type { Money } from '../core/schema';
 import { parseTime } from '../core/times';
-import { type Place, demandBelow, holdWholesaler } from '../core/tree';
+import { type Place, findBelow, holdWholesaler } from '../core/tree';
+import type { Transaction } from '../db/database';
 import { Fault, badParameter, conflict, notFound } from '../faults';
 import { type Posting, post } from './books';
 import { demandCommitment } from './overcommit';
-import { type PaymentRow, findPaymentBelow, lockAccounts } from './repository';
+import { type Account, type PaymentRow, findPaymentBelow, lockAccounts } from './repository';
 
 export interface FundsParams {
   readonly i_customer: number;
@@ -22,18 +23,18 @@ export interface FundsParams {
   readonly payment_time?: string;
 }
 
-/** Raises the balance. */
-export const customerAddFunds = (call: Call, params: FundsParams) =>
-  move(call, 'add_funds', params, params.amount);
-/** Raises the balance. */
-export const customerCredit = (call: Call, params: FundsParams) =>
-  move(call, 'credit', params, params.amount);
-/** Lowers the balance, below zero and the credit limit too. */
-export const customerDebit = (call: Call, params: FundsParams) =>
-  move(call, 'debit', params, negate(params.amount));
+type FundsKind = 'add_funds' | 'credit' | 'debit';
 
-async function move(call: Call, kind: 'add_funds' | 'credit' | 'debit', params: FundsParams, amount: Money) {
-  const place = await demandBelow(call.db, call.actor, params.i_customer);
+/** Whose balance moves, and by what it is bounded. */
+export const beforeFunds = (db: Transaction, actor: Id, { i_customer }: Pick<FundsParams, 'i_customer'>) =>
+  findBelow(db, actor, i_customer);
+
+/** addFunds and credit raise the balance; debit lowers it, below zero and the credit limit too. */
+export const fundsOf = (kind: FundsKind) => (call: Call, params: FundsParams, _: undefined, place?: Place) =>
+  move(call, kind, params, place);
+
+async function move(call: Call, kind: FundsKind, params: FundsParams, place: Place | undefined) {
+  if (!place) throw notFound();
   if (params.currency !== place.base_currency) {
     throw badParameter('currency', `must be ${place.base_currency}, the base_currency of the customer`);
   }
@@ -41,7 +42,7 @@ async function move(call: Call, kind: 'add_funds' | 'credit' | 'debit', params: 
     kind,
     i_customer: params.i_customer,
     currency: params.currency,
-    amount,
+    amount: kind === 'debit' ? negate(params.amount) : params.amount,
     request_id: call.request_id,
     payment_notes: params.payment_notes,
     payment_time: params.payment_time === undefined ? undefined : parseTime(params.payment_time),
@@ -103,12 +104,26 @@ function demandReversible(payment: PaymentRow): void {
   if (payment.reversed) throw conflict('The payment was reversed already');
 }
 
+interface TransferParams {
+  readonly i_customer: number;
+  readonly amount: Money;
+}
+
+/** The accounts of giver and receiver, held. */
+export const beforeTransfer = (db: Transaction, actor: Id, { i_customer }: TransferParams) =>
+  lockAccounts(db, actor, i_customer);
+
 /** Hands calling credit from the actor to a customer below it, in one currency, never more than there is. */
-export async function transferFunds(call: Call, params: { i_customer: number; amount: Money }) {
+export async function transferFunds(
+  call: Call,
+  params: TransferParams,
+  _prepared?: undefined,
+  found?: readonly Account[],
+) {
   const { db, actor } = call;
   // Root's side is the platform's account, which has no balance to look at.
   const i_payer = actor.i_customer === rootId ? undefined : actor.i_customer;
-  const accounts = await lockAccounts(db, actor, params.i_customer);
+  const accounts = found ?? (await beforeTransfer(db, actor, params));
   const receiver = accounts.find(({ i_customer }) => i_customer !== actor.i_customer);
   if (!receiver) throw notFound();
   const { base_currency: currency } = receiver;

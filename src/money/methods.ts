@@ -14,7 +14,7 @@ import {
   text,
   time,
 } from '../core/schema';
-import { customerAddFunds, customerCredit, customerDebit, reversePayment, transferFunds } from './funds';
+import { beforeFunds, beforeTransfer, fundsOf, reversePayment, transferFunds } from './funds';
 import { getPaymentInfo, getPaymentsList, getStatement } from './reading';
 
 const idempotency_key = optional(
@@ -80,7 +80,8 @@ export const moneyMethods = [
     params: fundsParams,
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
-    run: customerAddFunds,
+    ahead: beforeFunds,
+    run: fundsOf('add_funds'),
   }),
   defineMethod({
     ...write,
@@ -90,7 +91,8 @@ export const moneyMethods = [
     params: fundsParams,
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
-    run: customerCredit,
+    ahead: beforeFunds,
+    run: fundsOf('credit'),
   }),
   defineMethod({
     ...write,
@@ -100,7 +102,8 @@ export const moneyMethods = [
     params: fundsParams,
     result: posted,
     faults: ['not_found', 'conflict'],
-    run: customerDebit,
+    ahead: beforeFunds,
+    run: fundsOf('debit'),
   }),
   defineMethod({
     ...write,
@@ -114,6 +117,7 @@ export const moneyMethods = [
     }),
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
+    ahead: beforeTransfer,
     run: transferFunds,
   }),
   defineMethod({

@@ -1,5 +1,6 @@
 /** The statements that read the books. */
 import type { Page } from '../core/batches';
+import type { Id } from '../core/method';
 import { type Actor, rootId } from '../core/rights';
 import type { Place } from '../core/tree';
 import type { Money } from '../core/schema';
@@ -23,7 +24,7 @@ const lockAccountsStatement = sql(
  * Holds the account of a customer below the actor and the actor's own, which root has none of, in the
  * order of their ids: a customer's is always greater than its wholesaler's.
  */
-export const lockAccounts = (db: Transaction, actor: Actor, i_customer: number): Promise<Account[]> =>
+export const lockAccounts = (db: Transaction, actor: Id, i_customer: number): Promise<Account[]> =>
   db.query<Account>(lockAccountsStatement, [i_customer, actor.i_customer]);
 
 export interface PaymentRow {

@@ -6,7 +6,7 @@ import { isZero } from '../core/decimal';
 import { type Money, type Static, money, struct, text, uuid } from '../core/schema';
 import { type Queryable, sql } from '../db/database';
 import { forbidden, notFound } from '../faults';
-import { customerAddFunds, customerDebit } from '../money/funds';
+import { beforeFunds, fundsOf } from '../money/funds';
 import { type BillingRow, findBilling, newestBillings } from '../money/billings';
 import { type Guarded, administrator, idInPath, needing, rfc3339, times, timesOf } from './objects';
 
@@ -63,7 +63,7 @@ const accountObject = (row: AccountRow): Static<typeof account> => ({
 const base = { right: 'none', result: account } as const;
 const read = { ...base, verb: 'GET' } as const;
 
-const moving = (word: 'add' | 'subtract', move: typeof customerAddFunds) =>
+const moving = (word: 'add' | 'subtract', move: ReturnType<typeof fundsOf>) =>
   defineOperation({
     ...base,
     verb: 'POST',
@@ -81,7 +81,9 @@ const moving = (word: 'add' | 'subtract', move: typeof customerAddFunds) =>
       const { i_customer, currency } = await findAccount(call, id);
       if (i_customer === call.actor.i_customer)
         throw forbidden('Only the owner, a customer above, may do this');
-      if (!isZero(balance)) await move(call, { i_customer, amount: balance, currency });
+      const params = { i_customer, amount: balance, currency };
+      if (!isZero(balance))
+        await move(call, params, undefined, await beforeFunds(call.db, call.actor, params));
       return accountObject(await findAccount(call, id));
     },
   });
@@ -140,8 +142,8 @@ export const billingOperations: readonly Guarded[] = needing(administrator, [
     faults: ['not_found'],
     run: async (call, { id }) => accountObject(await findAccount(call, id)),
   }),
-  moving('add', customerAddFunds),
-  moving('subtract', customerDebit),
+  moving('add', fundsOf('add_funds')),
+  moving('subtract', fundsOf('debit')),
   definePage({
     ...read,
     access: 'read',

@@ -161,8 +161,7 @@ const changing = needing(administrator, [
     params: { id: idInPath.id },
     body: changeBody,
     faults: ['not_found'],
-    run: async (call, { id, ...given }) =>
-      changeTenant(call, await lockTenant(call, id), given as ProfileGiven),
+    run: async (call, { id, ...given }) => changeTenant(call, await lockTenant(call, id), given),
   }),
   defineOperation({
     ...base,
@@ -174,7 +173,7 @@ const changing = needing(administrator, [
     faults: [],
     run: async (call, { id: _id, ...given }) => {
       const { uuid } = await ownTenant(call, call.actor.i_customer);
-      return changeTenant(call, await lockTenant(call, uuid), given as ProfileGiven);
+      return changeTenant(call, await lockTenant(call, uuid), given);
     },
   }),
   defineOperation({

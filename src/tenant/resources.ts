@@ -74,14 +74,21 @@ export const ownedObject = (
   ...timesOf(row),
 });
 
-const as = (given: object): Static<TObject> & { id: string } => given as { id: string };
+/** List, make, read, change, delete. */
+const operationsOf = <V extends object>(paths: Paths<V>): Operation[] => [
+  ...readingOf(paths),
+  ...changingOf(paths),
+];
 
-function operationsOf<V extends object>(paths: Paths<V>): Operation[] {
-  const { path, kind, shown, body, replacement = body, fallbacks } = paths;
+const resultOf = ({ shown }: Pick<Paths<never>, 'shown'>) => {
+  const properties: TProperties = { ...common, ...shown };
+  return struct(properties);
+};
+
+function readingOf<V extends object>(paths: Paths<V>): Operation[] {
+  const { path, kind } = paths;
   const [one, many] = paths.words;
-  const { prepare = (_call: Call, given: V) => Promise.resolve(given), remove = deleteOwned } = paths;
-  const base = { right: 'none', result: struct({ ...common, ...shown }) } as const;
-  const show = (row: OwnedRow) => ownedObject(kind, row) as Static<typeof base.result>;
+  const base = { right: 'none', result: resultOf(paths) } as const;
   return [
     definePage({
       ...base,
@@ -93,19 +100,8 @@ function operationsOf<V extends object>(paths: Paths<V>): Operation[] {
       faults: [],
       run: async (call, given) => {
         const { items, next } = await newestOwned(call, kind, given);
-        return { items: items.map(show), next };
+        return { items: items.map((row) => ownedObject(kind, row)), next };
       },
-    }),
-    defineOperation({
-      ...base,
-      verb: 'POST',
-      access: 'write',
-      path,
-      summary: `Makes a ${one} of the tenant.`,
-      body,
-      faults: ['not_found', 'conflict', ...(kind.product === undefined ? [] : (['short_of_money'] as const))],
-      run: async (call, given) =>
-        show(await makeOwned(call, kind, { ...fallbacks, ...(await prepare(call, given as V)) })),
     }),
     defineOperation({
       ...base,
@@ -115,7 +111,31 @@ function operationsOf<V extends object>(paths: Paths<V>): Operation[] {
       summary: `Answers a ${one} of the tenant.`,
       params: idInPath,
       faults: ['not_found'],
-      run: async (call, { id }) => show(await getOwned(call, kind, id)),
+      run: async (call, { id }) => ownedObject(kind, await getOwned(call, kind, id)),
+    }),
+  ];
+}
+
+function changingOf<V extends object>(paths: Paths<V>): Operation[] {
+  const { path, kind, body, replacement = body, fallbacks } = paths;
+  const [one] = paths.words;
+  const { prepare = (_call: Call, given: V) => Promise.resolve(given), remove = deleteOwned } = paths;
+  const base = { right: 'none', result: resultOf(paths) } as const;
+  // What has been checked by the declared members is what the kind takes.
+  const valuesOf = (given: object): V => given as V;
+  return [
+    defineOperation({
+      ...base,
+      verb: 'POST',
+      access: 'write',
+      path,
+      summary: `Makes a ${one} of the tenant.`,
+      body,
+      faults: kind.product === undefined ? ['not_found'] : ['not_found', 'conflict', 'short_of_money'],
+      run: async (call, given) => {
+        const values = { ...fallbacks, ...(await prepare(call, valuesOf(given))) };
+        return ownedObject(kind, await makeOwned(call, kind, values));
+      },
     }),
     defineOperation({
       ...base,
@@ -125,10 +145,10 @@ function operationsOf<V extends object>(paths: Paths<V>): Operation[] {
       summary: `Changes a ${one} of the tenant: what is left out stays.`,
       params: idInPath,
       body: replacement,
-      faults: ['not_found', 'conflict'],
+      faults: ['not_found'],
       run: async (call, given) => {
-        const { id, ...values } = as(given);
-        return show(await replaceOwned(call, kind, id, await prepare(call, values as V)));
+        const { id, ...values } = given as Static<TObject> & { id: string };
+        return ownedObject(kind, await replaceOwned(call, kind, id, await prepare(call, valuesOf(values))));
       },
     }),
     defineOperation({
@@ -139,7 +159,7 @@ function operationsOf<V extends object>(paths: Paths<V>): Operation[] {
       summary: `Deletes a ${one} of the tenant, and answers it.`,
       params: idInPath,
       faults: ['not_found', 'conflict'],
-      run: async (call, { id }) => show(await remove(call, kind, id)),
+      run: async (call, { id }) => ownedObject(kind, await remove(call, kind, id)),
     }),
   ];
 }

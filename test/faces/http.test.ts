@@ -574,7 +574,7 @@ describe('the database away', () => {
     await setReachable(true);
     expect(await ready()).toBe(200);
     expectResult(await post({}, cut.url));
-    expectResult(await digestExchange(cut.url, fields(1), { body: rootInfo }));
+    expectResult(await digestExchange(cut.url, fields(4), { body: rootInfo }));
   });
 
   test('where nothing listens at all, a call is fault 503 and /health/ready is 503', async () => {

@@ -18,8 +18,11 @@ import { openDatabase } from '../../src/db/database';
 import { startEmbedded } from '../../src/db/embedded';
 import { migrate } from '../../src/db/migrations';
 import { statusesOf } from '../../src/faces/rest/docs';
+import { tenantDocs } from '../../src/faces/tenant/docs';
+import { tenantBase } from '../../src/faces/tenant/face';
 import { faultKinds } from '../../src/faults';
 import { resellerOperations } from '../../src/reseller/operations';
+import { tenantOperations } from '../../src/tenant/operations';
 import { faultsOf, typeInWords, wireType } from '../../src/core/words';
 import { schemaDump } from './schema-dump';
 
@@ -137,6 +140,10 @@ const generated = async (): Promise<Readonly<Record<string, string>>> => ({
   attributes: table(['attribute', 'type', 'default', 'what it is'], attributeRows),
   faults: table(['fault', 'HTTP status of JSON', 'when'], faultRows),
   reseller: table(['path', 'right', 'members', 'errors', 'what it does'], operationRows(resellerOperations)),
+  tenant: table(
+    ['path', 'right', 'members', 'errors', 'what it does'],
+    operationRows(tenantDocs(tenantOperations, tenantBase).operations),
+  ),
   commands: await commandHelp(),
 });
 

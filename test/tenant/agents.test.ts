@@ -57,7 +57,10 @@ test('an agent is made, read, listed, changed and deleted', async () => {
   const path = `/agents/${made['id']}`;
   expect(await admin.ok('GET', path)).toEqual(made);
   expect(await list(admin)).toContainEqual(made);
-  expect(await admin.ok('PUT', path, { name: 'Jane' })).toMatchObject({ name: 'Jane', ring_method: 'linear' });
+  expect(await admin.ok('PUT', path, { name: 'Jane' })).toMatchObject({
+    name: 'Jane',
+    ring_method: 'linear',
+  });
   expect(await admin.ok('PUT', `${path}/status`, { status: 'away' })).toMatchObject({ status: 'away' });
   expect(await admin.ok('PUT', `${path}/addresses`, { addresses: [] })).toMatchObject({ addresses: [] });
   expect(await admin.ok('PUT', `${path}/tag_ids`, { tag_ids: [] })).toMatchObject({ tag_ids: [] });
@@ -75,7 +78,11 @@ test('an agent is made, read, listed, changed and deleted', async () => {
 test('logins are unique on the platform, and wrong members are told in the words of this API', async () => {
   const { admin } = await makeTenant(server);
   const taken = await admin.refusal('POST', '/agents', { username: 'ROOT' });
-  expect(taken).toMatchObject({ http: 409, status: 'ALREADY_EXISTS', message: 'This username is taken already' });
+  expect(taken).toMatchObject({
+    http: 409,
+    status: 'ALREADY_EXISTS',
+    message: 'This username is taken already',
+  });
   const cases: [object, string][] = [
     [{}, 'username'],
     [{ username: 'a', password: 'short' }, 'password'],
@@ -96,7 +103,10 @@ test('logins are unique on the platform, and wrong members are told in the words
 test('a weak password is refused by the policy of the customer', async () => {
   const { admin, i_customer } = await makeTenant(server);
   await server.root.call('updateCustomer', { i_customer, i_password_policy: 2 });
-  const { status, body } = await admin.ask('POST', '/agents', { username: uniqueName(), password: 'weak-password' });
+  const { status, body } = await admin.ask('POST', '/agents', {
+    username: uniqueName(),
+    password: 'weak-password',
+  });
   expect(status).toBe(400);
   expect(body['error']).toMatchObject({
     message: expect.stringMatching(/^Parameter password must/) as string,
@@ -112,9 +122,15 @@ test('nobody gives a permission that he does not hold, nor decides about those w
   const username = uniqueName();
   expect(await manager.as.refusal('POST', '/agents', { username })).toMatchObject(denied);
   expect(await manager.as.refusal('POST', '/agents', { username, permission: 32 })).toMatchObject(denied);
-  expect(await manager.as.refusal('PUT', `/agents/${manager.id}/permission`, { permission: 32 })).toMatchObject(denied);
-  expect(await manager.as.refusal('PUT', `/agents/${admin_id}/permission`, { permission: 16 })).toMatchObject(denied);
-  expect(await manager.as.refusal('PUT', `/agents/${admin_id}/password`, { password: 'taken-over-1' })).toMatchObject(denied);
+  expect(
+    await manager.as.refusal('PUT', `/agents/${manager.id}/permission`, { permission: 32 }),
+  ).toMatchObject(denied);
+  expect(await manager.as.refusal('PUT', `/agents/${admin_id}/permission`, { permission: 16 })).toMatchObject(
+    denied,
+  );
+  expect(
+    await manager.as.refusal('PUT', `/agents/${admin_id}/password`, { password: 'taken-over-1' }),
+  ).toMatchObject(denied);
   expect(await manager.as.refusal('DELETE', `/agents/${admin_id}`)).toMatchObject(denied);
   await manager.as.ok('POST', '/agents', { username, permission: 64 });
   await manager.as.ok('PUT', `/agents/${agent.id}/permission`, { permission: 64 });
@@ -126,7 +142,9 @@ test('an agent looks at himself and does the little things, and nothing else', a
   const { as, id } = await makeAgent(server, admin);
   expect(await as.ok('GET', `/agents/${id}`)).toMatchObject({ id, permission: 16 });
   expect(await as.ok('PUT', `/agents/${id}`, { name: 'Me' })).toMatchObject({ name: 'Me' });
-  expect(await as.ok('PUT', `/agents/${id}/status`, { status: 'available' })).toMatchObject({ status: 'available' });
+  expect(await as.ok('PUT', `/agents/${id}/status`, { status: 'available' })).toMatchObject({
+    status: 'available',
+  });
   const refused: [string, string, object?][] = [
     ['GET', '/agents'],
     ['GET', `/agents/${admin_id}`],
@@ -201,7 +219,12 @@ describe('the last administrator', () => {
     const of = { customer_id: String(id) };
     const make = async () => {
       const username = uniqueName('admin');
-      const made = await root.ok('POST', '/agents', { username, password: agentPassword, permission: 32 }, of);
+      const made = await root.ok(
+        'POST',
+        '/agents',
+        { username, password: agentPassword, permission: 32 },
+        of,
+      );
       return { id: String(made['id']), as: await logIn(server, username, agentPassword) };
     };
     return { first: await make(), second: await make() };
@@ -212,7 +235,9 @@ describe('the last administrator', () => {
     const { first, second } = await bare();
     await first.as.ok('DELETE', `/agents/${second.id}`);
     expect(await first.as.refusal('DELETE', `/agents/${first.id}`)).toMatchObject(last);
-    expect(await first.as.refusal('PUT', `/agents/${first.id}/permission`, { permission: 64 })).toMatchObject(last);
+    expect(await first.as.refusal('PUT', `/agents/${first.id}/permission`, { permission: 64 })).toMatchObject(
+      last,
+    );
     const helper = await makeAgent(server, first.as, { permission: 32 });
     await helper.as.ok('PUT', `/agents/${first.id}/permission`, { permission: 64 });
   });

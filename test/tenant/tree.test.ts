@@ -1,4 +1,5 @@
 /** Customers below customers: who sees, makes, changes, freezes and pays whom; delegation; that nobody sees a neighbour. */
+import { tenantOperations } from '../../src/tenant/operations';
 import { runSql } from '../setup/family';
 import { type TestServer, apiPassword, makeMember, startServer, uniqueName } from '../setup/server';
 import { type Tenant, type TenantCaller, ask, makeAgent, makeTenant, rootTenant } from '../setup/tenant';
@@ -40,10 +41,20 @@ test('an administrator makes customers below, sees and changes them, and deletes
   const path = `/customers/${made['id']}`;
   expect(await ids(admin, '/customers')).toEqual([made['id']]);
   expect(await ids(root, '/customers')).toEqual(expect.arrayContaining([made['id'], id]));
-  expect(await admin.ok('PUT', path, { detail: '', email: '' })).toMatchObject({ detail: '', email: '', address: 'Bahnhofstrasse 1' });
+  expect(await admin.ok('PUT', path, { detail: '', email: '' })).toMatchObject({
+    detail: '',
+    email: '',
+    address: 'Bahnhofstrasse 1',
+  });
   expect(await admin.refusal('DELETE', `/customers/${id}`)).toMatchObject(denied);
-  expect(await root.refusal('DELETE', `/customers/${id}`)).toMatchObject({ http: 409, status: 'FAILED_PRECONDITION' });
-  expect(await admin.ok('DELETE', path)).toMatchObject({ id: made['id'], tm_delete: expect.any(String) as string });
+  expect(await root.refusal('DELETE', `/customers/${id}`)).toMatchObject({
+    http: 409,
+    status: 'FAILED_PRECONDITION',
+  });
+  expect(await admin.ok('DELETE', path)).toMatchObject({
+    id: made['id'],
+    tm_delete: expect.any(String) as string,
+  });
   expect(await admin.refusal('GET', path)).toMatchObject(missing);
   expect(await ids(admin, '/customers')).toEqual([]);
 });
@@ -54,7 +65,9 @@ test('the rights of the customer hold, as over every face', async () => {
   expect(await admin.refusal('PUT', `/customers/${id}`, { name: 'y' })).toMatchObject(denied);
   expect(await admin.refusal('POST', `/customers/${id}/freeze`)).toMatchObject(denied);
   expect(await admin.refusal('DELETE', `/customers/${id}`)).toMatchObject(denied);
-  expect(await admin.refusal('POST', `/billing_accounts/${id}/balance_add_force`, { balance: 1 })).toMatchObject(denied);
+  expect(
+    await admin.refusal('POST', `/billing_accounts/${id}/balance_add_force`, { balance: 1 }),
+  ).toMatchObject(denied);
   const without = await makeTenant(server, { customers_mgmt: 0 });
   expect(await without.admin.refusal('POST', '/customers', { name: 'x' })).toMatchObject(denied);
   const dear = await makeTenant(server, { use_own_tariff: 0 });
@@ -79,16 +92,26 @@ test('nobody freezes, deletes or pays himself', async () => {
   const { admin, id } = await makeTenant(server);
   expect(await admin.refusal('POST', `/customers/${id}/freeze`)).toMatchObject(denied);
   expect(await admin.refusal('POST', `/customers/${id}/recover`)).toMatchObject(denied);
-  expect(await admin.refusal('POST', `/billing_accounts/${id}/balance_add_force`, { balance: 1 })).toMatchObject(denied);
-  expect(await admin.refusal('POST', `/billing_accounts/${id}/balance_subtract_force`, { balance: 1 })).toMatchObject(denied);
+  expect(
+    await admin.refusal('POST', `/billing_accounts/${id}/balance_add_force`, { balance: 1 }),
+  ).toMatchObject(denied);
+  expect(
+    await admin.refusal('POST', `/billing_accounts/${id}/balance_subtract_force`, { balance: 1 }),
+  ).toMatchObject(denied);
 });
 
 test('the balance is moved in the books, seen over every face', async () => {
   const { admin, id, i_customer } = await makeTenant(server);
   const path = `/billing_accounts/${id}`;
-  expect(await root.ok('POST', `${path}/balance_add_force`, { balance: 20.25 })).toMatchObject({ balance: 20.25 });
-  expect(await root.ok('POST', `${path}/balance_subtract_force`, { balance: 30 })).toMatchObject({ balance: -9.75 });
-  expect(await root.ok('POST', `${path}/balance_add_force`, { balance: 0 })).toMatchObject({ balance: -9.75 });
+  expect(await root.ok('POST', `${path}/balance_add_force`, { balance: 20.25 })).toMatchObject({
+    balance: 20.25,
+  });
+  expect(await root.ok('POST', `${path}/balance_subtract_force`, { balance: 30 })).toMatchObject({
+    balance: -9.75,
+  });
+  expect(await root.ok('POST', `${path}/balance_add_force`, { balance: 0 })).toMatchObject({
+    balance: -9.75,
+  });
   for (const balance of [-1, null, 'x', 1e15])
     expect((await root.ask('POST', `${path}/balance_add_force`, { balance })).status).toBe(400);
   const { customer } = await server.root.call('getCustomerInfo', { i_customer });
@@ -129,7 +152,12 @@ describe('suspension', () => {
     const xmlrpc = server.as(above.name, apiPassword);
     const member = await makeMember(server, xmlrpc, {
       name: uniqueName('below'),
-      ...Object.fromEntries(['accounts_mgmt', 'tariffs_mgmt', 'vouchers_mgmt', 'system_mgmt', 'api_mgmt'].map((name) => [name, 0])),
+      ...Object.fromEntries(
+        ['accounts_mgmt', 'tariffs_mgmt', 'vouchers_mgmt', 'system_mgmt', 'api_mgmt'].map((name) => [
+          name,
+          0,
+        ]),
+      ),
       did_pool_enabled: false,
       ivr_apps_enabled: false,
       asr_acd_enabled: false,
@@ -143,7 +171,8 @@ describe('suspension', () => {
       await byKey(),
       await api(above.name),
       await api(member.name),
-      (await member.as.call('listCustomers').catch((fault: unknown) => fault) as { faultCode?: number }).faultCode,
+      ((await member.as.call('listCustomers').catch((fault: unknown) => fault)) as { faultCode?: number })
+        .faultCode,
     ];
     const open = [200, 200, 200, 200, undefined];
     expect(await all()).toEqual(open);
@@ -152,7 +181,10 @@ describe('suspension', () => {
     const login = await ask(server, 'POST', '/auth/login', {
       body: { username: above.name, password: 'correct-horse-1' },
     });
-    expect([login.status, (login.body['error'] as { reason: string }).reason]).toEqual([403, 'ACCOUNT_FROZEN']);
+    expect([login.status, (login.body['error'] as { reason: string }).reason]).toEqual([
+      403,
+      'ACCOUNT_FROZEN',
+    ]);
     await server.root.call('unblockCustomer', { i_customer: above.i_customer });
     expect(await all()).toEqual(open);
   });
@@ -171,7 +203,7 @@ describe('suspension', () => {
 
 describe('?customer_id=', () => {
   test('reaches downward only, for administrators, and what is done is recorded with who did it', async () => {
-    const { admin, id, name: _name } = await makeTenant(server);
+    const { admin, id } = await makeTenant(server);
     const below = await admin.ok('POST', '/customers', { name: 'below' });
     const of = { customer_id: String(below['id']) };
     const stranger = await makeTenant(server);
@@ -294,7 +326,11 @@ describe('a neighbour does not exist', () => {
       expect({ verb, path, ...answer }).toMatchObject({ verb, path, status: 404 });
       expect({ verb, path, ...(await asked(verb, otherPath, otherBody)) }).toEqual({ verb, path, ...answer });
     }
-    for (const [verb, path] of [['GET', '/agents'], ['GET', '/customer'], ['GET', '/billings']] as const) {
+    for (const [verb, path] of [
+      ['GET', '/agents'],
+      ['GET', '/customer'],
+      ['GET', '/billings'],
+    ] as const) {
       const answer = await asked(verb, path, undefined, { customer_id: them.of.id });
       expect(answer.status).toBe(404);
       expect(await asked(verb, path, undefined, { customer_id: nobody })).toEqual(answer);
@@ -302,8 +338,7 @@ describe('a neighbour does not exist', () => {
     expect(await runSql(server, pictures)).toEqual(before);
   });
 
-  test('and the walk knows every path', async () => {
-    const { tenantOperations } = await import('../../src/tenant/operations');
+  test('and the walk knows every path', () => {
     const of: Tenant = { id: nobody, i_customer: 0, name: '', admin: root, admin_id: nobody };
     const things = Object.fromEntries(
       ['agent', 'accesskey', 'number', 'flow', 'queue', 'tag', 'billing'].map((name) => [name, nobody]),
@@ -311,7 +346,9 @@ describe('a neighbour does not exist', () => {
     const walked = walk({ ...things, of }, { ...things, of }).map(
       ([verb, path]) => `${verb} ${path.replace(nobody, '{id}')}`,
     );
-    const withIds = tenantOperations.filter(({ path }) => path.includes('{id}')).map(({ verb, path }) => `${verb} ${path}`);
+    const withIds = tenantOperations
+      .filter(({ path }) => path.includes('{id}'))
+      .map(({ verb, path }) => `${verb} ${path}`);
     expect(withIds.filter((one) => !walked.includes(one))).toEqual([]);
   });
 });
@@ -320,7 +357,10 @@ test('a flow in use stays, a tag is taken off everywhere', async () => {
   const { admin } = await makeTenant(server);
   const flow = await admin.ok('POST', '/flows', {});
   const number = await admin.ok('POST', '/numbers', { number: '+12025550142', message_flow_id: flow['id'] });
-  expect(await admin.refusal('DELETE', `/flows/${flow['id']}`)).toMatchObject({ http: 409, status: 'FAILED_PRECONDITION' });
+  expect(await admin.refusal('DELETE', `/flows/${flow['id']}`)).toMatchObject({
+    http: 409,
+    status: 'FAILED_PRECONDITION',
+  });
   await admin.ok('DELETE', `/numbers/${number['id']}`);
   await admin.ok('DELETE', `/flows/${flow['id']}`);
   const tag = await admin.ok('POST', '/tags', {});
@@ -332,7 +372,16 @@ test('a flow in use stays, a tag is taken off everywhere', async () => {
 });
 
 describe('lists', () => {
-  const everything = ['/tags', '/flows', '/queues', '/numbers', '/agents', '/accesskeys', '/customers', '/billings'];
+  const everything = [
+    '/tags',
+    '/flows',
+    '/queues',
+    '/numbers',
+    '/agents',
+    '/accesskeys',
+    '/customers',
+    '/billings',
+  ];
   const tables: Readonly<Record<string, string>> = {
     '/agents': 'users',
     '/accesskeys': 'access_keys',
@@ -340,43 +389,51 @@ describe('lists', () => {
     '/billings': 'entries',
   };
 
-  test.each(everything)('%s: to the end, nothing lost or doubled at equal times, newest first', async (path) => {
-    const { admin, id, i_customer } = await makeTenant(server);
-    for (let n = 0; n < 13; n += 1) {
-      if (path === '/agents') await admin.ok('POST', path, { username: uniqueName() });
-      else if (path === '/numbers') await admin.ok('POST', path, { number: `+1${i_customer}000${10 + n}` });
-      else if (path === '/billings')
-        await root.ok('POST', `/billing_accounts/${id}/balance_add_force`, { balance: n + 1 });
-      else await admin.ok('POST', path, { name: `n ${n}` });
-    }
-    const table = tables[path] ?? path.slice(1);
-    if (table !== 'entries') {
-      const owner = table === 'customers' ? 'i_wholesaler' : 'i_customer';
-      // All but a few of one time, to the microsecond.
-      await runSql(
-        server,
-        `UPDATE ${table} SET created_at = '2026-01-02 03:04:05.678901+00' WHERE ${owner} = $1
+  test.each(everything)(
+    '%s: to the end, nothing lost or doubled at equal times, newest first',
+    async (path) => {
+      const { admin, id, i_customer } = await makeTenant(server);
+      for (let n = 0; n < 13; n += 1) {
+        if (path === '/agents') await admin.ok('POST', path, { username: uniqueName() });
+        else if (path === '/numbers') await admin.ok('POST', path, { number: `+1${i_customer}000${10 + n}` });
+        else if (path === '/billings')
+          await root.ok('POST', `/billing_accounts/${id}/balance_add_force`, { balance: n + 1 });
+        else await admin.ok('POST', path, { name: `n ${n}` });
+      }
+      const table = tables[path] ?? path.slice(1);
+      if (table !== 'entries') {
+        const owner = table === 'customers' ? 'i_wholesaler' : 'i_customer';
+        // All but a few of one time, to the microsecond.
+        await runSql(
+          server,
+          `UPDATE ${table} SET created_at = '2026-01-02 03:04:05.678901+00' WHERE ${owner} = $1
          AND ctid NOT IN (SELECT ctid FROM ${table} WHERE ${owner} = $1 ORDER BY created_at DESC LIMIT 3)`,
-        i_customer,
+          i_customer,
+        );
+      }
+      const whole = (await admin.ok('GET', path))['result'] as { id: string; tm_create: string }[];
+      expect(whole.length).toBeGreaterThanOrEqual(13);
+      expect(whole.map(({ tm_create }) => tm_create)).toEqual(
+        whole
+          .map(({ tm_create }) => tm_create)
+          .toSorted()
+          .toReversed(),
       );
-    }
-    const whole = (await admin.ok('GET', path))['result'] as { id: string; tm_create: string }[];
-    expect(whole.length).toBeGreaterThanOrEqual(13);
-    expect(whole.map(({ tm_create }) => tm_create)).toEqual(whole.map(({ tm_create }) => tm_create).toSorted().toReversed());
-    for (const page_size of ['1', '2', '5']) {
-      const seen: unknown[] = [];
-      let page_token = '';
-      do {
-        const page = await admin.ok('GET', path, undefined, { page_size, page_token });
-        const rows = page['result'] as unknown[];
-        expect(rows.length).toBeLessThanOrEqual(Number(page_size));
-        seen.push(...rows);
-        page_token = String(page['next_page_token']);
-        expect(page_token).toMatch(/^[A-Za-z0-9_-]*$/);
-      } while (page_token !== '');
-      expect(seen).toEqual(whole);
-    }
-  });
+      for (const page_size of ['1', '2', '5']) {
+        const seen: unknown[] = [];
+        let page_token = '';
+        do {
+          const page = await admin.ok('GET', path, undefined, { page_size, page_token });
+          const rows = page['result'] as unknown[];
+          expect(rows.length).toBeLessThanOrEqual(Number(page_size));
+          seen.push(...rows);
+          page_token = String(page['next_page_token']);
+          expect(page_token).toMatch(/^[A-Za-z0-9_-]*$/);
+        } while (page_token !== '');
+        expect(seen).toEqual(whole);
+      }
+    },
+  );
 
   test('page_size and page_token are checked', async () => {
     const { admin } = await makeTenant(server);
@@ -389,6 +446,7 @@ describe('lists', () => {
       { page_token: Buffer.from('1 2026-99-99 00:00:00+00').toString('base64url') },
       { after: '1' },
     ];
-    for (const query of bad) expect([query, (await admin.ask('GET', '/tags', undefined, query)).status]).toEqual([query, 400]);
+    for (const query of bad)
+      expect([query, (await admin.ask('GET', '/tags', undefined, query)).status]).toEqual([query, 400]);
   });
 });

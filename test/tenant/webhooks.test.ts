@@ -75,9 +75,9 @@ test('every change of customers, agents, numbers, flows and queues is told as th
   expect(first?.data).toEqual(await admin.ok('GET', '/customer'));
   const timeless = ({ tm_update: _update, tm_delete: _delete, ...rest }: Record<string, unknown>) => rest;
   expect(others.map(({ data }) => timeless(data))).toEqual(made.map(timeless));
-  expect(others.filter(({ type }) => type.endsWith('deleted')).map(({ data }) => typeof data['tm_delete'])).toEqual(
-    Array.from({ length: 4 }, () => 'string'),
-  );
+  expect(
+    others.filter(({ type }) => type.endsWith('deleted')).map(({ data }) => typeof data['tm_delete']),
+  ).toEqual(Array.from({ length: 4 }, () => 'string'));
   for (const { method, path, headers, body } of receiver.taken) {
     expect([method, path]).toEqual(['PUT', '/hook?of=tenant']);
     expect(headers['content-type']).toBe('application/json; charset=utf-8');
@@ -86,7 +86,11 @@ test('every change of customers, agents, numbers, flows and queues is told as th
     const signature = createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex');
     expect(headers['x-treeline-signature']).toBe(`sha256=${signature}`);
   }
-  const rows = await runSql(server, 'SELECT row_to_json(c)::text AS text FROM customers c WHERE uuid = $1', id);
+  const rows = await runSql(
+    server,
+    'SELECT row_to_json(c)::text AS text FROM customers c WHERE uuid = $1',
+    id,
+  );
   expect(JSON.stringify(rows)).not.toContain(key);
   expect(server.logged()).not.toContain(key);
 });
@@ -129,7 +133,7 @@ test('many changes at once are told in the order in which they were made', async
     const { id } = await admin.ok('POST', '/flows', { name: `flow ${n}` });
     for (let m = 0; m < 3; m += 1) await admin.ok('PUT', `/flows/${id}`, { name: `flow ${n}.${m}` });
     await admin.ok('DELETE', `/flows/${id}`);
-    return id;
+    return String(id);
   });
   const ids = await Promise.all(lives);
   await allTold(server);
@@ -175,12 +179,20 @@ test('what a receiver does not take is tried again after growing pauses, and oth
 test('a new place gets a new key, an empty one ends it, and no place with a password is taken', async () => {
   const receiver = await receive();
   const { admin, key } = await listening(server, receiver);
-  expect(await admin.ok('PUT', '/customer', { webhook_uri: `${receiver.uri}&b=1` })).not.toHaveProperty('webhook_key');
+  expect(await admin.ok('PUT', '/customer', { webhook_uri: `${receiver.uri}&b=1` })).not.toHaveProperty(
+    'webhook_key',
+  );
   expect(await admin.ok('PUT', '/customer', { webhook_uri: '' })).toMatchObject({ webhook_uri: '' });
   const again = await admin.ok('PUT', '/customer', { webhook_uri: receiver.uri });
   expect(again['webhook_key']).toMatch(/^[A-Za-z0-9_-]{43}$/);
   expect(again['webhook_key']).not.toBe(key);
-  for (const webhook_uri of ['ftp://example.com', 'http://a:b@example.com/', 'example.com', 'http://', 'javascript:1'])
+  for (const webhook_uri of [
+    'ftp://example.com',
+    'http://a:b@example.com/',
+    'example.com',
+    'http://',
+    'javascript:1',
+  ])
     expect((await admin.ask('PUT', '/customer', { webhook_uri })).status).toBe(400);
   expect((await admin.ask('PUT', '/customer', { webhook_method: 'TRACE' })).status).toBe(400);
 });
@@ -262,10 +274,20 @@ describe('private addresses', () => {
       body: '{"type":"t","data":{}}',
     };
     expect(await deliver(delivery, rules)).toBe(200);
-    expect([dns.asked(), open.all.length, open.all[0]?.headers.host]).toEqual([1, 1, `hook.example:${open.port}`]);
+    expect([dns.asked(), open.all.length, open.all[0]?.headers.host]).toEqual([
+      1,
+      1,
+      `hook.example:${open.port}`,
+    ]);
     await expect(deliver(delivery, rules)).rejects.toThrow('private');
     await expect(deliver(delivery, rules)).rejects.toThrow('private');
-    for (const uri of ['http://127.1/', 'http://2130706433/', 'http://0x7f.1/', 'http://[::ffff:7f00:1]/', 'http://[::1]/'])
+    for (const uri of [
+      'http://127.1/',
+      'http://2130706433/',
+      'http://0x7f.1/',
+      'http://[::ffff:7f00:1]/',
+      'http://[::1]/',
+    ])
       await expect(deliver({ ...delivery, uri }, rules)).rejects.toThrow('private');
     expect(hidden.all).toEqual([]);
     dns.close();
@@ -324,7 +346,9 @@ test('several servers tell each event once', async () => {
   const both = await Promise.all([1, 2].map(() => startServer(allowed, { connection, secret_key })));
   const receiver = await receive();
   const [one, other] = both as [TestServer, TestServer];
-  const { id } = await (await rootTenant(one)).ok('POST', '/customers', { name: 'x', webhook_uri: receiver.uri });
+  const { id } = await (
+    await rootTenant(one)
+  ).ok('POST', '/customers', { name: 'x', webhook_uri: receiver.uri });
   const of = { customer_id: String(id) };
   const roots = [await rootTenant(one), await rootTenant(other)];
   await Promise.all(
