@@ -94,7 +94,8 @@ const operationRows = (operations: readonly Operation[]): string[][] =>
   operations.map((operation) => {
     const { verb, path, method, from } = operation;
     const required = new Set(method.params.required ?? []);
-    const members = [...from.query, ...from.body].map((name) =>
+    const isLocked = (name: string): boolean => method.params.properties[name]?.['format'] === 'locked';
+    const members = [...from.query, ...from.body].filter((name) => !isLocked(name)).map((name) =>
       required.has(name) ? code(name) : `[${code(name)}]`,
     );
     return [

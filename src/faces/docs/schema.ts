@@ -16,6 +16,7 @@ export function schemaOf(schema: TSchema): Json {
     ...(minLength !== undefined && { minLength }),
     ...(maxLength !== undefined && { maxLength }),
     ...(values && { enum: values }),
+    ...(format === 'locked' && { readOnly: true }),
   };
 }
 
