@@ -17,7 +17,14 @@ export type CallName =
   | 'create_unhashed'
   | 'update'
   | 'auth'
-  | 'multicall';
+  | 'multicall'
+  | 'transfer'
+  | 'create_least'
+  | RestCall;
+
+/** Of the reseller API. */
+export type RestCall = 'rest_info' | 'rest_create' | 'rest_transfer';
+const isRest = (call: CallName): call is RestCall => call.startsWith('rest_');
 
 /** Which customers there are: `count` of them below one wholesaler, with ids in one run. */
 export interface Population {
@@ -27,7 +34,7 @@ export interface Population {
 }
 
 export interface Asked {
-  readonly http_method: 'GET' | 'POST';
+  readonly http_method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly body: string;
   /** Stands in the right answer and in no other. */
@@ -35,8 +42,8 @@ export interface Asked {
 }
 
 export interface Series {
-  /** `get`: the call and the id in the path, for peers that parse no body. */
-  readonly form: 'xmlrpc' | 'get';
+  /** `get`: the call and the id in the path, for peers that parse no body; `rest`: the reseller API. */
+  readonly form: 'xmlrpc' | 'get' | 'rest';
   readonly path: string;
   readonly call: CallName;
   readonly population: Population;
@@ -64,6 +71,7 @@ export function askedOf(series: Series, n: number): Asked {
   const { form, path, call, population, spread, tag } = series;
   const index = (n * stride) % spread;
   const expected = series.expected ?? expectedOf(call, index, spread);
+  if (isRest(call)) return restAsked(call, population.first_i_customer + index, index, `${tag}-${n}`);
   if (form === 'get') {
     const i_customer = population.first_i_customer + index;
     return { http_method: 'GET', path: `${path}${call}/${i_customer}`, body: '', expected };
@@ -74,6 +82,25 @@ export function askedOf(series: Series, n: number): Asked {
     body: bodyOf(call, population, index, spread, `${tag}-${n}`),
     expected,
   };
+}
+
+/** The uuid that a customer of the population is given. */
+const uuidOf = (i_customer: number): string =>
+  `00000000-0000-4000-8000-${i_customer.toString(16).padStart(12, '0')}`;
+
+function restAsked(call: RestCall, i_customer: number, index: number, newName: string): Asked {
+  const path = `/account/reseller/${uuidOf(i_customer)}`;
+  const expected = '"status_code":200';
+  switch (call) {
+    case 'rest_info':
+      return { http_method: 'GET', path, body: '', expected: `"name":"${customerName(index)}"` };
+    case 'rest_transfer':
+      return { http_method: 'PUT', path, body: '{"balance":"0.01"}', expected };
+    case 'rest_create': {
+      const body = JSON.stringify({ name: newName, contact_name: 'Margarethe Lindqvist' });
+      return { http_method: 'POST', path: '/account/reseller', body, expected };
+    }
+  }
 }
 
 function expectedOf(call: CallName, index: number, spread: number): string {
@@ -93,19 +120,25 @@ function expectedOf(call: CallName, index: number, spread: number): string {
     case 'list_offset':
       return `>${customerName(farOffset + listLimit - 1)}<`;
     case 'add_funds':
+    case 'transfer':
       return '<name>i_payment</name>';
     case 'auth':
       return '<name>i_web_user</name>';
     case 'create':
     case 'create_unhashed':
+    case 'create_least':
       return '<name>i_customer</name>';
+    case 'rest_info':
+    case 'rest_create':
+    case 'rest_transfer':
+      return '';
     case 'update':
       return '<string>OK</string>';
   }
 }
 
 function bodyOf(
-  call: CallName,
+  call: Exclude<CallName, RestCall>,
   population: Population,
   index: number,
   spread: number,
@@ -133,6 +166,12 @@ function bodyOf(
       return methodCall('createCustomer', newMembers(newName, population));
     case 'create_unhashed':
       throw new Error('Nobody makes a customer without a password over the wire');
+    case 'transfer':
+      return methodCall('transferFunds', { i_customer, amount: 0.01 });
+    case 'create_least': {
+      const { i_tariff } = population;
+      return methodCall('createCustomer', { name: newName, web_password: webPassword, i_tariff });
+    }
     case 'update':
       return methodCall('updateCustomer', { i_customer, company_name: `Northern Voice ${newName}` });
     case 'auth':

@@ -64,6 +64,21 @@ export const entries = {
     title: 'Treeline: customerAddFunds, one customer',
     spread: 1,
   },
+  rest_info: { runner: 'reseller', call: 'rest_info', title: 'Reseller API: GET one customer' },
+  create_least: { runner: 'treeline', call: 'create_least', title: 'Treeline: createCustomer, the least' },
+  rest_create: { runner: 'reseller', call: 'rest_create', title: 'Reseller API: POST customer, the least' },
+  transfer: {
+    runner: 'treeline',
+    call: 'transfer',
+    title: 'Treeline: transferFunds, 1,000 customers',
+    spread: 1_000,
+  },
+  rest_transfer: {
+    runner: 'reseller',
+    call: 'rest_transfer',
+    title: 'Reseller API: PUT balance, 1,000 customers',
+    spread: 1_000,
+  },
 } as const satisfies Record<string, Entry>;
 export type EntryId = keyof typeof entries;
 
@@ -98,5 +113,8 @@ export const contests: readonly Contest[] = [
   { title: 'authCustomer', own: 'auth', peer: 'argon2', target: 0.9 },
   { title: 'customerAddFunds, 1,000 customers', own: 'funds', peer: 'plain_funds', target: 0.6 },
   { title: 'customerAddFunds, one customer', own: 'funds_hot', peer: 'plain_funds_hot', target: 0.6 },
+  { title: 'GET one customer', own: 'rest_info', peer: 'info', target: 1 },
+  { title: 'POST customer, the least', own: 'rest_create', peer: 'create_least', target: 1 },
+  { title: 'PUT balance', own: 'rest_transfer', peer: 'transfer', target: 1 },
   { title: 'createCustomer alone, of its parsing', own: 'create_alone', peer: 'parsing', below: 0.1 },
 ];

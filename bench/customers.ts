@@ -61,8 +61,8 @@ export const ordinary = {
 };
 
 const customersText = `
-  INSERT INTO customers (i_customer, i_wholesaler, path, name, name_key, i_tariff, ${ordinary.columns})
-  SELECT $2 + n - 1, $3, ARRAY[1, $3, $2 + n - 1]::int[], name, name, $4, ${ordinary.values}
+  INSERT INTO customers (uuid, i_customer, i_wholesaler, path, name, name_key, i_tariff, ${ordinary.columns})
+  SELECT ('00000000-0000-4000-8000-' || lpad(to_hex($2::int + n - 1), 12, '0'))::uuid, $2 + n - 1, $3, ARRAY[1, $3, $2 + n - 1]::int[], name, name, $4, ${ordinary.values}
   FROM unnest($1::text[]) WITH ORDINALITY AS made (name, n)`;
 
 /** A default user and a recovery user each. */

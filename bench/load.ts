@@ -115,7 +115,8 @@ async function openClient(task: LoadTask, index: number): Promise<Client> {
   const connection = await openConnection(port);
   const address = `127.0.0.1:${port}`;
   let sign = noSignature;
-  if (login) sign = digestSigner(login, (await connection.ask(written(emptyPost, address, ''))).head);
+  if (login && series.form === 'rest') sign = headerSigner(login);
+  else if (login) sign = digestSigner(login, (await connection.ask(written(emptyPost, address, ''))).head);
 
   let made = 0;
   const make = (): Prepared => {
@@ -136,6 +137,12 @@ async function openClient(task: LoadTask, index: number): Promise<Client> {
     },
   };
 }
+
+/** The headers of the reseller API. */
+const headerSigner =
+  ({ name, password }: { name: string; password: string }) =>
+  (): string =>
+    `X-Auth-Reseller: ${name}\r\nX-Auth-User: ${name}\r\nX-Auth-Password: ${password}\r\n`;
 
 /** What fetches a challenge. */
 const emptyPost: Asked = { http_method: 'POST', path: xmlrpcPath, body: '', expected: '' };

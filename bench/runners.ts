@@ -16,6 +16,7 @@ import { join } from 'node:path';
 
 export const runnerNames = [
   'treeline',
+  'reseller',
   'operator',
   'plain',
   'naive',
@@ -77,6 +78,7 @@ export async function openRunners(ground: Ground, site: Site): Promise<Everybody
   const pgbench = await openPgbench(ground, site);
   const runners: Runners = {
     treeline: run(site.treeline, { form: 'xmlrpc', path: xmlrpcPath, login }),
+    reseller: run(site.treeline, { form: 'rest', path: '', login }),
     operator: run(
       await serverOf(ground, startHelper<OperatorTask, number>('peers/operator.ts'), operatorTask),
       asked,

@@ -39,7 +39,10 @@ export async function openSite(ground: Ground, name: string, customers: number):
   const login = { name: 'bench', password: randomBytes(12).toString('hex') };
   const settings = settingsFor(connection, root);
   const treeline = ground.kept(await startTreeline(settings, join(ground.folder, `${name}.log`)));
-  const i_wholesaler = await makeMember({ treeline, login: root }, login, { i_tariff: 1 });
+  const i_wholesaler = await makeMember({ treeline, login: root }, login, {
+    i_tariff: 1,
+    balance: 1_000_000,
+  });
   const db = await ground.connect(name);
   const population = await makeCustomers(db, i_wholesaler, customers, (made) => {
     ground.tell(`Made ${made.toLocaleString('en')} of ${customers.toLocaleString('en')} customers`);
