@@ -143,11 +143,13 @@ describe('a text of a caller', () => {
   test.each([
     ['JSON', false],
     ['lines for people', true],
-  ])('cannot forge a line, nor move the cursor of a terminal: %s', (_form, terminal) => {
+  ])('cannot forge a line, nor move the cursor of a terminal: %s', async (_form, terminal) => {
     const sink = new PassThrough();
     const log = createLog('debug', terminal, sink);
     log.info('call', { caller: forgery, nested: { login: forgery }, list: [forgery] });
     log.warn(`A message with ${forgery}`);
+    // Lines of one turn of the event loop are written at its end.
+    await new Promise(setImmediate);
     const written = String(sink.read());
     expect(written.trimEnd().split('\n')).toHaveLength(2);
     expect(written.replaceAll('\n', '')).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/);

@@ -3,7 +3,7 @@
  * limit is reached and until the failures age out; failures while locked are not counted. Whoever
  * was checking a password while the lock closed is refused too, so guessing many at once gains nothing.
  */
-import { type Database, type Queryable, type Transaction, sql } from '../db/database';
+import { type Database, type Queryable, type Transaction, lookup, sql } from '../db/database';
 import { Fault } from '../faults';
 import { nameKey } from './names';
 
@@ -41,7 +41,7 @@ export const failureCount = (scope: string, login_key: string): string =>
   `(SELECT count(*)::int FROM login_failures f WHERE f.scope = ${scope} AND f.login_key = ${login_key}
       AND f.failed_at > now() - interval '${window_s} seconds')`;
 
-const countStatement = sql('count_failures', `SELECT ${failureCount('$1', '$2')} AS failures`);
+const countStatement = lookup('count_failures', `SELECT ${failureCount('$1', '$2')} AS failures`);
 const serialize = sql(
   'serialize_failures',
   `SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))`,

@@ -22,34 +22,51 @@ export interface Target {
   readonly base_currency: string;
   readonly i_password_policy: number | null;
   readonly api_access: number;
-  /** All readable attributes as they are, for the audit record. */
+  /** Readable attributes as they are, for the audit record. */
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
 /** Below the actor and not the actor itself: nobody changes itself. */
-const targetStatement = (name: string, clause: string) =>
+const targetStatement = (name: string, clause: string, attributes: string) =>
   sql(
     name,
     `SELECT c.i_customer, c.i_wholesaler, u.web_login, c.balance::text AS balance, c.i_tariff, c.base_currency,
-       c.i_password_policy, c.api_access,
-       (SELECT row_to_json(t) FROM (SELECT u.web_login, ${columnTexts}) t) AS attributes
+       c.i_password_policy, c.api_access, (SELECT row_to_json(t) FROM (SELECT ${attributes}) t) AS attributes
      FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
      WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause} OF c, u`,
   );
-const lockTargetStatement = targetStatement('lock_target', 'FOR NO KEY UPDATE');
-const lockDoomedStatement = targetStatement('lock_doomed', 'FOR UPDATE');
+const allAttributes = `u.web_login, ${columnTexts}`;
+const lockTargetStatement = targetStatement('lock_target', 'FOR NO KEY UPDATE', allAttributes);
+const lockDoomedStatement = targetStatement('lock_doomed', 'FOR UPDATE', 'u.web_login');
+/** Most updates are of one attribute, and to read the others for the audit record would be most of the work. */
+const lockForOne = new Map(
+  customerColumns.map((name) => [
+    name,
+    targetStatement(`lock_target_${name}`, 'FOR NO KEY UPDATE', `${columnText(name)} AS ${name}`),
+  ]),
+);
 
-const lockWith =
-  (statement: ReturnType<typeof sql>) =>
-  async (db: Transaction, actor: Id, i_customer: number): Promise<Target | undefined> => {
-    const [row] = await db.query<Target>(statement, [i_customer, actor.i_customer]);
-    return row;
-  };
+/** Holds the row against every other change; `attributes` has at least those that are given. */
+export async function lockTarget(
+  db: Transaction,
+  actor: Id,
+  { i_customer, ...given }: { readonly i_customer: number },
+): Promise<Target | undefined> {
+  const [name = '', ...others] = Object.keys(given);
+  const statement = (others.length === 0 && lockForOne.get(name)) || lockTargetStatement;
+  const [row] = await db.query<Target>(statement, [i_customer, actor.i_customer]);
+  return row;
+}
 
-/** Holds the row against every other change. */
-export const lockTarget = lockWith(lockTargetStatement);
 /** Holds the row against deletion and against new sub-customers too. */
-export const lockDoomed = lockWith(lockDoomedStatement);
+export async function lockDoomed(
+  db: Transaction,
+  actor: Id,
+  i_customer: number,
+): Promise<Target | undefined> {
+  const [row] = await db.query<Target>(lockDoomedStatement, [i_customer, actor.i_customer]);
+  return row;
+}
 
 /** What the references of a new or changed customer came to. */
 export interface References {
@@ -82,6 +99,17 @@ const checkReferencesStatement = sql(
      EXISTS (SELECT FROM api_credentials k WHERE k.i_customer = $1) AS has_api_password`,
 );
 
+const nothingReferred: References = {
+  wrong: [],
+  tariff_currency: null,
+  policy: null,
+  has_api_password: false,
+};
+const referring = new Set([
+  ...dictionaryReferences.map(([attribute]) => attribute),
+  ...['i_tariff', 'i_commission_agent', 'web_password', 'web_login', 'api_password'],
+]);
+
 /**
  * Looks up all references of a customer below the actor, or of one that it makes, at once; absent
  * ones are right. The agent is held, lest it be deleted meanwhile.
@@ -92,6 +120,7 @@ export async function checkReferences(
   i_customer: number | undefined,
   params: Readonly<Record<string, unknown>>,
 ): Promise<References> {
+  if (!Object.keys(params).some((name) => referring.has(name))) return nothingReferred;
   const [row] = await db.query<References>(checkReferencesStatement, [
     i_customer ?? null,
     actor.i_customer,

@@ -8,7 +8,7 @@ import { formats } from '../core/formats';
 import type { Call, Id } from '../core/method';
 import { nameKey } from '../core/names';
 import { demandSatisfies } from '../core/password-policy';
-import { demandGrantable } from '../core/rights';
+import { demandGrantable, maskNames, switchNames } from '../core/rights';
 import { type Change, type Wholesaler, findBelow, holdWholesaler } from '../core/tree';
 import type { Money } from '../core/schema';
 import type { Database, Transaction } from '../db/database';
@@ -86,11 +86,16 @@ export async function createCustomer(
   return { result: 'OK' as const, i_customer };
 }
 
-/** The customer as it is, and what it stands on. Downwards: the wholesaler's row is locked before the customer's. */
+/** The attributes that its wholesaler has a say in; for others nothing of it is looked at. */
+const wholesalersAffair = ['i_tariff', 'balance', 'max_depth', ...maskNames, ...switchNames];
+
+/** The customer as it is, and what the change stands on. Downwards: the wholesaler's row is locked before the customer's. */
 export const beforeUpdate = (db: Transaction, actor: Id, params: UpdateParams) =>
   Promise.all([
-    holdWholesaler(db, actor, params.i_customer, changeOf(params)),
-    repository.lockTarget(db, actor, params.i_customer),
+    wholesalersAffair.some((name) => name in params)
+      ? holdWholesaler(db, actor, params.i_customer, changeOf(params))
+      : undefined,
+    repository.lockTarget(db, actor, params),
     repository.checkReferences(db, actor, params.i_customer, params),
   ]);
 
@@ -103,7 +108,7 @@ export async function updateCustomer(
 ) {
   const { i_customer } = params;
   const [wholesaler, target, references] = found ?? (await beforeUpdate(call.db, call.actor, params));
-  if (!wholesaler || !target) throw notFound();
+  if (!target) throw notFound();
 
   const newLogin =
     params.web_login !== undefined && params.web_login !== target.web_login ? params.web_login : undefined;
@@ -122,22 +127,21 @@ export async function updateCustomer(
     target.api_access,
     references,
   );
-  if (params.max_depth !== undefined) grantedDepth(wholesaler, params.max_depth);
+  if (wholesaler && params.max_depth !== undefined) grantedDepth(wholesaler, params.max_depth);
   demandReferences(params, references);
   if (params.i_commission_agent === i_customer) throw wrongReference('i_commission_agent');
 
-  await changeTariff(call, params, target, references.tariff_currency ?? wholesaler.base_currency);
+  await changeTariff(call, params, target, references.tariff_currency ?? wholesaler?.base_currency);
   await Promise.all([
     writeColumns(call, params),
     writeLogin(call, i_customer, newLogin, password_hash),
+    params.name !== undefined &&
+      params.name !== target.attributes['name'] &&
+      repository.renameLogins(call.db, i_customer, params.name),
     params.api_password !== undefined &&
       storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password),
     params.balance !== undefined && adjustBalance(call, target, params.balance),
   ]);
-  // After the name itself, so that a taken name is told as what it is.
-  if (params.name !== undefined && params.name !== target.attributes['name']) {
-    await repository.renameLogins(call.db, i_customer, params.name);
-  }
   const changes = recordedChanges(target.attributes, params);
   await call.audit({ action: 'U', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
   return { result: 'OK' as const };
@@ -220,13 +224,13 @@ function demandLoginFromName(params: ImportParams): void {
  */
 function demandGrants(
   call: Call,
-  wholesaler: Wholesaler,
+  wholesaler: Wholesaler | undefined,
   params: Grants,
   api_access: number,
   { has_api_password }: References,
 ): void {
   const { rights } = call.actor;
-  demandGrantable(wholesaler.rights, params);
+  if (wholesaler) demandGrantable(wholesaler.rights, params);
   const changesAccess = params.api_access !== undefined && params.api_access !== api_access;
   const changesPassword =
     typeof params.api_password === 'string' || (params.api_password === null && has_api_password);
@@ -306,9 +310,9 @@ async function changeTariff(
   call: Call,
   params: UpdateParams,
   target: Target,
-  currency: string,
+  currency: string | undefined,
 ): Promise<void> {
-  if (params.i_tariff === undefined || currency === target.base_currency) return;
+  if (params.i_tariff === undefined || currency === undefined || currency === target.base_currency) return;
   const changed = await repository.changeCurrency(call.db, target.i_customer, currency);
   if (await hasEntries(call.db, changed)) {
     throw conflict(

@@ -4,22 +4,22 @@
  * the actor, so nobody locks a login outside of it. No connection is held while argon2 works.
  */
 import { verifyPassword } from '../core/credentials';
-import { countFailure, refuseLocked, webLockout } from '../core/lockout';
+import { countFailure, locked, refuseLocked, webLockout } from '../core/lockout';
 import type { Call } from '../core/method';
 import type { Database } from '../db/database';
 import { Fault, forbidden } from '../faults';
-import { type User, findUser, hasOneTimePassword, useOneTimePassword } from './repository';
+import { type User, findTried, useOneTimePassword } from './repository';
 
 export async function authCustomer(call: Call<Database>, params: { username: string; password: string }) {
   const { db, actor, now } = call;
   const lockout = webLockout(actor.i_customer, params.username);
-  await refuseLocked(db, lockout);
-
-  const user = await findUser(db, actor, params.username);
-  const standing = await verifyPassword(user?.password_hash, params.password);
   const one_time_hash = call.credentials.hashOneTimePassword(params.password);
-  // Asked of nobody, too: an unknown login must not be faster.
-  const oneTime = !standing && (await hasOneTimePassword(db, user, one_time_hash, now));
+  const tried = await findTried(db, actor, params.username, lockout, one_time_hash, now);
+  const { user } = tried;
+  if (tried.failures >= lockout.limit) throw await locked(db, lockout);
+
+  const standing = await verifyPassword(user?.password_hash, params.password);
+  const oneTime = !standing && tried.isOneTime;
 
   if (!user || !(standing || oneTime)) return refuse(call, params.username, user);
   // Whoever guessed right while others closed the lock is told nothing.

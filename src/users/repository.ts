@@ -1,9 +1,10 @@
 /** The statements on users: the people who log in under a customer. */
 import type { Page } from '../core/batches';
+import { type Lockout, failureCount } from '../core/lockout';
 import { nameKey } from '../core/names';
 import { type PasswordPolicy, policyOf } from '../core/password-policy';
 import type { Actor } from '../core/rights';
-import { type Queryable, type Transaction, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 
 /** What a user may do, as the API names it. */
 export const accessLevels = ['ADMINISTRATOR', 'REPORTER', 'BILLING', 'CALL_SHOP_OPERATOR', 'NOC'] as const;
@@ -20,13 +21,11 @@ export interface User {
   readonly blocked: boolean;
 }
 
-const findUserStatement = sql(
-  'find_user',
-  `SELECT u.i_web_user, u.i_customer, u.i_access_level, u.is_recovery, u.password_hash,
-     u.blocked OR (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS blocked
-   FROM users u JOIN customers c ON c.i_customer = u.i_customer
-   WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)`,
-);
+const userColumns = `u.i_web_user, u.i_customer, u.i_access_level, u.is_recovery, u.password_hash,
+  u.blocked OR (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS blocked`;
+const userFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
+  WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)`;
+const findUserStatement = lookup('find_user', `SELECT ${userColumns} ${userFrom}`);
 
 /** The living login of the actor or of a customer below it. */
 export async function findUser(db: Queryable, actor: Actor, login: string): Promise<User | undefined> {
@@ -34,9 +33,11 @@ export async function findUser(db: Queryable, actor: Actor, login: string): Prom
   return row;
 }
 
-const hasOneTimeStatement = sql(
-  'has_one_time_password',
-  `SELECT i_web_user FROM users WHERE i_web_user = $1 AND one_time_hash = $2 AND one_time_expires_at > $3`,
+/** A row in any case, so that an unknown login takes as long as a known one. */
+const findTriedStatement = lookup(
+  'find_tried_user',
+  `SELECT f.failures, u.* FROM (SELECT ${failureCount('$3', '$4')} AS failures) f LEFT JOIN (
+     SELECT ${userColumns}, u.one_time_hash = $5 AND u.one_time_expires_at > $6 AS one_time ${userFrom}) u ON true`,
 );
 const useOneTimeStatement = sql(
   'use_one_time_password',
@@ -49,14 +50,30 @@ const setOneTimeStatement = sql(
   `UPDATE users SET one_time_hash = $2, one_time_expires_at = $3, updated_at = now() WHERE i_web_user = $1`,
 );
 
-/** Whether it is the user's one-time password and still good; nobody has one. */
-export async function hasOneTimePassword(
+/** A login with which somebody tries to come in. */
+export interface Tried {
+  /** How often that failed lately. */
+  readonly failures: number;
+  readonly user: User | undefined;
+  /** Whether what was tried is the user's one-time password, and still good. */
+  readonly isOneTime: boolean;
+}
+
+/** Everything that there is to know of a try but whether the password is right. */
+export async function findTried(
   db: Queryable,
-  user: User | undefined,
-  hash: Buffer,
+  actor: Actor,
+  login: string,
+  lockout: Lockout,
+  one_time_hash: Buffer,
   now: Date,
-): Promise<boolean> {
-  return (await db.query(hasOneTimeStatement, [user?.i_web_user ?? null, hash, now])).length > 0;
+): Promise<Tried> {
+  type Row = { failures: number; one_time: boolean | null } & (User | { i_web_user: null });
+  const values = [nameKey(login), actor.i_customer, lockout.scope, lockout.login_key, one_time_hash, now];
+  const [row] = await db.query<Row>(findTriedStatement, values);
+  if (!row) throw new Error('A row in any case was none');
+  const user = row.i_web_user === null ? undefined : row;
+  return { failures: row.failures, user, isOneTime: row.one_time === true };
 }
 
 /** Uses the one-time password up; false if somebody else was faster. */
