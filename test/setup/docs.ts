@@ -95,9 +95,9 @@ const operationRows = (operations: readonly Operation[]): string[][] =>
     const { verb, path, method, from } = operation;
     const required = new Set(method.params.required ?? []);
     const isLocked = (name: string): boolean => method.params.properties[name]?.['format'] === 'locked';
-    const members = [...from.query, ...from.body].filter((name) => !isLocked(name)).map((name) =>
-      required.has(name) ? code(name) : `[${code(name)}]`,
-    );
+    const members = [...from.query, ...from.body]
+      .filter((name) => !isLocked(name))
+      .map((name) => (required.has(name) ? code(name) : `[${code(name)}]`));
     return [
       code(`${verb} ${path}`),
       method.right === 'none' ? '' : code(method.right),
