@@ -127,6 +127,8 @@ const outbox = `
   COMMENT ON COLUMN webhook_events.subject IS 'the row as it was when the change was made';
   COMMENT ON COLUMN webhook_events.next_at IS 'not to be tried before; a try that is under way holds it';
   CREATE INDEX webhook_events_i_customer_index ON webhook_events (i_customer, i_event);
+  CREATE TRIGGER webhook_events_announce AFTER INSERT ON webhook_events
+    FOR EACH ROW EXECUTE FUNCTION announce_table();
 `;
 
 export async function up(knex: Knex): Promise<void> {

@@ -39,7 +39,7 @@ import { systemRoutes } from './system/routes';
 import { tariffMethods } from './tariffs/methods';
 import { tenantOperations } from './tenant/operations';
 import { tellTenant } from './tenant/outbox';
-import { purgeEvents, startSender } from './tenant/sender';
+import { eventsTable, purgeEvents, startSender } from './tenant/sender';
 import { userMethods } from './users/methods';
 
 export interface AppOptions {
@@ -65,10 +65,13 @@ export const allMethods = (core: () => Core): readonly Method[] => [
 
 export async function createApp({ config, db, log, secret_key }: AppOptions): Promise<FastifyInstance> {
   const metrics = createMetrics(db);
+  let wakeSender = (): void => undefined;
   const core: Core = {
     config,
     db,
-    authority: createAuthority(db),
+    authority: createAuthority(db, (payload) => {
+      if (payload === undefined || payload === eventsTable) wakeSender();
+    }),
     log,
     credentials: openCredentials(secret_key),
     registry: createRegistry(allMethods(() => core)),
@@ -86,6 +89,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   systemRoutes(app, core, metrics, createIsInside(core));
 
   const sender = startSender(core);
+  wakeSender = sender.wake;
   const purge = setInterval(() => {
     Promise.all([purgeFailures(db), purgeIdempotencyKeys(db), purgeEndedTokens(db), purgeEvents(db)]).catch(
       (error: unknown) => {

@@ -2,7 +2,7 @@
  * The way to a tenant's receiver. A name is resolved once, every address is looked at, and the connection goes to the
  * address that was looked at: nobody makes this server call a machine of its own network, by whatever name.
  */
-import { lookup as lookUp } from 'node:dns/promises';
+import { Resolver } from 'node:dns/promises';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
@@ -12,8 +12,15 @@ import type { AddressRange } from '../config';
 /** All addresses of a name. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
-export const resolveBySystem: Resolve = async (host) =>
-  (await lookUp(host, { all: true })).map(({ address }) => address);
+/**
+ * By DNS alone: names of this machine's own files lead to nobody's receiver, and the system's own look-up would hold a
+ * thread that passwords are checked on for as long as somebody's slow DNS server likes.
+ */
+export const resolveByDns: Resolve = async (host) => {
+  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+  const found = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+  return found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+};
 
 export interface Delivery {
   readonly uri: string;
@@ -45,18 +52,25 @@ async function addressOf(host: string, { allowed, resolve }: Rules): Promise<str
   return first;
 }
 
+const tooLate = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(new Error('The name was not found in time'));
+    });
+  });
+
 /** The status that the receiver answers; no redirection is followed. Throws where none comes in time. */
 export async function deliver({ uri, method, headers, body }: Delivery, rules: Rules): Promise<number> {
   const url = new URL(uri);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const address = await addressOf(host, rules);
+  const signal = AbortSignal.timeout(rules.timeout_ms);
+  const address = await Promise.race([addressOf(host, rules), tooLate(signal)]);
   const family = isIP(address);
   const lookup: LookupFunction = (_host, options, done) => {
     if (options.all) done(null, [{ address, family }]);
     else done(null, address, family);
   };
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const signal = AbortSignal.timeout(rules.timeout_ms);
   return new Promise((resolve, reject) => {
     const sent = send(url, { method, headers, lookup, signal, agent: false }, (response) => {
       resolve(response.statusCode ?? 0);

@@ -8,7 +8,7 @@ import type { Logger } from 'winston';
 import type { Config } from '../config';
 import type { Credentials } from '../core/credentials';
 import { type Database, sql } from '../db/database';
-import { type Resolve, deliver, resolveBySystem } from './receiver';
+import { type Resolve, deliver, resolveByDns } from './receiver';
 import { dataOf } from './event';
 
 interface Event {
@@ -23,7 +23,10 @@ interface Event {
   readonly sealed_key: Buffer;
 }
 
-const look_ms = 250;
+const tick_ms = 100;
+/** Should an announcement be missed. */
+const atLeastEvery_ms = 60_000;
+const afterFailure_ms = 1_000;
 const timeout_ms = 10_000;
 /** Longer than a try may take. */
 const hold_s = 15;
@@ -42,6 +45,14 @@ const takeStatement = sql(
    RETURNING e.i_event, e.i_customer, e.type, e.subject, e.attempts, h.uuid, h.webhook_uri AS uri,
      h.webhook_method AS method, h.sealed_webhook_key AS sealed_key`,
 );
+/** How long until the oldest event of any tenant may be tried; null: there is none. */
+const waitStatement = sql(
+  'next_event',
+  `SELECT (extract(epoch FROM min(h.next_at) - now()) * 1000)::float8 AS wait_ms
+   FROM customers c CROSS JOIN LATERAL (
+     SELECT w.next_at FROM webhook_events w WHERE w.i_customer = c.i_customer ORDER BY w.i_event LIMIT 1) h
+   WHERE c.webhook_uri IS NOT NULL`,
+);
 const doneStatement = sql('event_told', 'DELETE FROM webhook_events WHERE i_event = $1');
 const pauseStatement = sql(
   'event_waits',
@@ -53,6 +64,9 @@ const purgeStatement = sql(
      AND (c.webhook_uri IS NULL OR e.created_at < now() - interval '7 days') RETURNING e.i_event`,
 );
 
+/** As announcements name it. */
+export const eventsTable = 'webhook_events';
+
 interface SenderOptions {
   readonly db: Database;
   readonly credentials: Credentials;
@@ -62,26 +76,47 @@ interface SenderOptions {
 }
 
 interface Sender {
-  close(): Promise<void>;
+  /** There may be something to tell. */
+  readonly wake: () => void;
+  readonly close: () => Promise<void>;
 }
 
-/** Begins to tell; ends when what is under way is done. */
+/** Begins to tell; `close` ends when what is under way is done. */
 export function startSender(options: SenderOptions): Sender {
   const underway = new Set<Promise<void>>();
   let closed = false;
+  let look_at = 0;
   const begin = (work: Promise<void>): void => {
     underway.add(work);
-    void work.finally(() => underway.delete(work));
+    void work.finally(() => {
+      underway.delete(work);
+      look_at = 0;
+    });
   };
   const look = async (): Promise<void> => {
-    const events = await takeEvents(options, null, atOnce - underway.size).catch(() => []);
+    look_at = performance.now() + atLeastEvery_ms;
+    const events = await takeEvents(options, null, atOnce - underway.size);
     for (const event of events) begin(tellOn(options, event, () => closed));
+    const [next] = await options.db.query<{ wait_ms: number | null }>(waitStatement);
+    look_at = Math.min(look_at, performance.now() + Math.max(0, next?.wait_ms ?? Infinity));
   };
-  let looking = Promise.resolve();
+  let looking: Promise<void> | undefined;
   const timer = setInterval(() => {
-    looking = looking.then(() => (closed || underway.size >= atOnce ? undefined : look()));
-  }, look_ms).unref();
+    if (closed || looking || underway.size >= atOnce || performance.now() < look_at) return;
+    // While the database is away, everything waits.
+    const forgive = (): void => {
+      look_at = performance.now() + afterFailure_ms;
+    };
+    looking = look()
+      .catch(forgive)
+      .finally(() => {
+        looking = undefined;
+      });
+  }, tick_ms).unref();
   return {
+    wake: () => {
+      look_at = 0;
+    },
     close: async () => {
       closed = true;
       clearInterval(timer);
@@ -115,7 +150,7 @@ async function tell(
   const { i_event, i_customer, attempts } = event;
   const problem = await tryToTell(event, credentials, {
     allowed: config.webhook_ranges,
-    resolve: resolve ?? resolveBySystem,
+    resolve: resolve ?? resolveByDns,
     timeout_ms,
   });
   if (problem === undefined) {

@@ -99,6 +99,11 @@ test('with a cookie, what changes something is JSON and comes from a page of thi
   expect(await put({ origin: `http://${host}` })).toEqual([200, undefined]);
   expect(await put({ origin: 'https://evil.example' })).toEqual([403, 'FOREIGN_ORIGIN']);
   expect(await put({ origin: 'null' })).toEqual([403, 'FOREIGN_ORIGIN']);
+  const login = {
+    body: { username: 'root', password: rootWebPassword },
+    headers: { origin: 'https://evil.example' },
+  };
+  expect((await ask(server, 'POST', '/auth/login', login)).status).toBe(403);
   expect(await put({ 'content-type': 'text/plain' })).toEqual([400, 'JSON_REQUIRED']);
 });
 

@@ -50,14 +50,18 @@ export function visitOf(core: Core, request: FastifyRequest) {
   return { address: origin.address, request_id: request.id, encrypted: origin.encrypted };
 }
 
-export function demandOwnPage(request: FastifyRequest): void {
+function demandOwnPage(request: FastifyRequest): void {
   if (request.method === 'GET') return;
   // The type is gone from `headers`, where Fastify would judge it.
   const [type = ''] = request.raw.headersDistinct['content-type'] ?? [];
   if (request.method !== 'DELETE' && !/^application\/json\s*(;|$)/i.test(type))
     throw new Refused(400, 'With a cookie, what changes something must be application/json', 'JSON_REQUIRED');
+  demandOwnOrigin(request);
+}
+
+export function demandOwnOrigin(request: FastifyRequest): void {
   const { origin, host } = request.headers;
   if (origin === undefined) return;
   if (!URL.canParse(origin) || new URL(origin).host !== host)
-    throw new Refused(403, 'With a cookie, only pages of this server may call', 'FOREIGN_ORIGIN');
+    throw new Refused(403, 'Only pages of this server may do this', 'FOREIGN_ORIGIN');
 }

@@ -3,6 +3,7 @@ import { permissions } from '../../core/permission';
 import type { Operation } from '../../core/operation';
 import { type Json, schemaOf } from '../docs/schema';
 import type { RestDocs } from '../rest/docs';
+import { loginBody } from './sessions';
 
 const scheme = (place: 'cookie' | 'query', name: string, description: string): Json => ({
   type: 'apiKey',
@@ -61,6 +62,50 @@ export function holdersOf(needs: number): string {
   return `For ${holders.join(', ')}.`;
 }
 
+const content = (schema: Json): Json => ({ 'application/json': { schema } });
+const refused = (description: string): Json => ({
+  description,
+  content: content({ $ref: '#/components/schemas/TenantError' }),
+});
+
+const sessionPaths: Json = {
+  '/auth/login': {
+    post: {
+      operationId: 'post_auth_login',
+      summary: 'A token for a login and its password, for 7 days; it comes as a cookie, too.',
+      tags: ['tenant API'],
+      security: [],
+      requestBody: { required: true, content: content(schemaOf(loginBody)) },
+      responses: {
+        200: {
+          description: 'Done.',
+          content: content({
+            type: 'object',
+            required: ['username', 'token'],
+            properties: { username: text('The login.'), token: text('The token.') },
+          }),
+        },
+        400: refused('A member is missing or wrong.'),
+        401: refused('The login or the password is wrong.'),
+        403: refused('The account is frozen, or may not call from this address.'),
+        429: refused('Too many failed logins.'),
+      },
+    },
+  },
+  '/auth/logout': {
+    post: {
+      operationId: 'post_auth_logout',
+      summary: 'Ends the token for good.',
+      tags: ['tenant API'],
+      security: [{ cookie: [] }, { token: [] }, { bearer: [] }],
+      responses: {
+        200: { description: 'Done.', content: content({ type: 'object', description: 'Empty.' }) },
+        401: refused('The token is missing or not valid.'),
+      },
+    },
+  },
+};
+
 type Guarded = Operation & { readonly needs: number };
 
 const withHolders = (operation: Guarded): Operation => {
@@ -91,5 +136,6 @@ export const tenantDocs = (operations: readonly Guarded[], base: string): RestDo
     },
   ],
   successOf,
+  morePaths: sessionPaths,
   failure: ['TenantError', failure],
 });
