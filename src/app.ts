@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
+import { Server as TlsServer } from 'node:tls';
 import fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -73,7 +74,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
       if (payload === undefined || payload === eventsTable) wakeSender();
     }),
     log,
-    credentials: openCredentials(secret_key),
+    credentials: openCredentials(secret_key, config.secret_key_previous),
     registry: createRegistry(allMethods(() => core)),
     changed: tellTenant,
     observe: metrics.observe,
@@ -174,6 +175,13 @@ const wireLimits = (config: Config) => ({
   headersTimeout: config.call_timeout_ms,
   connectionsCheckingInterval: Math.min(1_000, config.call_timeout_ms),
 });
+
+/** Gives a server that runs the certificate and key that stand in their files now; false without TLS. */
+export function renewTls({ server }: FastifyInstance, config: Config): boolean {
+  if (!(server instanceof TlsServer)) return false;
+  server.setSecureContext(readTls(config));
+  return true;
+}
 
 const readTls = (config: Config) => ({
   cert: readFileSync(config.tls_cert ?? ''),

@@ -3,6 +3,7 @@
  * means. The README's table is made from this one. A wrong value, and a TREELINE_ name that is
  * unknown, stop the start with a sentence that names it: a misspelled limit must not be silence.
  */
+import { createHash } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 
 interface Setting<T> {
@@ -54,6 +55,12 @@ export const settings = {
     '32 bytes in base64: encrypts credentials at rest and signs nonces. Unset with the embedded database: made once and kept in `DATA_DIR`. Required with `DATABASE_URL`.',
     'secret',
   ),
+  secret_key_previous: unset(
+    'SECRET_KEY_PREVIOUS',
+    asKey,
+    'The key before this one, while `treeline rotate-key` has not run or nonces of it may still come: what it sealed is still read.',
+    'secret',
+  ),
   root_api_password: unset(
     'ROOT_API_PASSWORD',
     asApiPassword,
@@ -94,7 +101,7 @@ export const settings = {
   ),
   metrics_token: unset(
     'METRICS_TOKEN',
-    asText,
+    asDigest,
     'A bearer token that opens `/metrics` to other addresses than loopback and trusted hosts.',
     'secret',
   ),
@@ -220,6 +227,11 @@ export type AddressRange = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
 
 function asText(text: string): string {
   return text;
+}
+
+/** Only compared, so its hash is enough, and the token itself stays nowhere. */
+function asDigest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }
 
 function whole(minimum: number, maximum: number): (text: string) => number {

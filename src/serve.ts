@@ -1,7 +1,7 @@
 /** The server as a process: reads the settings, opens the store, listens, and stops cleanly. `main.ts` and `treeline serve` run it. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'winston';
-import { createApp } from './app';
+import { createApp, renewTls } from './app';
 import { type Config, readConfig } from './config';
 import { openCredentials } from './core/credentials';
 import { createLog } from './log';
@@ -13,12 +13,12 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   on(event: 'unhandledRejection', listener: (reason: unknown) => void): unknown;
-  on(event: 'SIGTERM' | 'SIGINT', listener: (signal: string) => void): unknown;
+  on(event: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listener: (signal: string) => void): unknown;
 }
 
 /** Serves until a signal has stopped it; throws when it cannot start, or cannot stop cleanly. */
 export async function serve(host: Host): Promise<void> {
-  const config = readConfig(host.env);
+  const config = withoutPasswords(readConfig(host.env));
   const log = createLog(config.log_level, host.stdout.isTTY === true, host.stdout);
   host.on('unhandledRejection', (reason) => {
     log.error('Unhandled rejection', { stack: reason instanceof Error ? reason.stack : String(reason) });
@@ -29,8 +29,14 @@ export async function serve(host: Host): Promise<void> {
   let app: FastifyInstance;
   let stopped: Promise<void>;
   try {
-    const passwords = await firstStart(store.db, config, openCredentials(store.secret_key));
-    app = await createApp({ config, db: store.db, log, secret_key: store.secret_key });
+    const { db, secret_key } = store;
+    const passwords = await firstStart(
+      db,
+      readConfig(host.env),
+      openCredentials(secret_key, config.secret_key_previous),
+    );
+    app = await createApp({ config, db, log, secret_key });
+    renewOnSignal(host, app, config, log);
     const url = await app.listen({ host: config.host, port: config.port });
     stopped = stopOnSignal(host, app, store, config, log);
     host.stdout.write(welcome(url, store, passwords));
@@ -40,6 +46,26 @@ export async function serve(host: Host): Promise<void> {
     throw error;
   }
   await stopped;
+}
+
+/** Root's passwords are needed once; in an object that lives as long as the server they could be found in its memory. */
+const withoutPasswords = (config: Config): Config =>
+  Object.freeze({ ...config, root_api_password: undefined, root_web_password: undefined });
+
+/** A new certificate is taken without a restart, unless SIGHUP says that the terminal is gone; one that cannot be read leaves the old one in force. */
+function renewOnSignal(host: Host, app: FastifyInstance, config: Config, log: Logger): void {
+  if (host.stdout.isTTY) return;
+  host.on('SIGHUP', () => {
+    try {
+      log.info(
+        renewTls(app, config) ? 'The TLS files were read again' : 'There are no TLS files to read again',
+      );
+    } catch (error) {
+      log.error('The TLS files could not be read again; the ones before stay in force', {
+        cause: String(error),
+      });
+    }
+  });
 }
 
 /** Whatever is in flight is finished first; a second signal changes nothing. Resolves when everything has stopped. */
@@ -69,6 +95,7 @@ function stopOnSignal(
     };
     host.on('SIGTERM', begin);
     host.on('SIGINT', begin);
+    if (host.stdout.isTTY) host.on('SIGHUP', begin);
   });
 }
 

@@ -129,7 +129,7 @@ function createCore(shell: Shell, config: Config, store: OpenStore, log: Logger)
     db: store.db,
     authority: noAuthority,
     log,
-    credentials: openCredentials(store.secret_key),
+    credentials: openCredentials(store.secret_key, config.secret_key_previous),
     registry: registryOf([...shell.methods(() => core), ...operatorMethods]),
     changed: tellTenant,
     observe: () => undefined,

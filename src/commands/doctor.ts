@@ -180,8 +180,10 @@ async function checkKey(store: OpenStore, config: Config, hasSchema: boolean): P
       'warning',
       'the database does not belong to any yet; the first start makes it belong to this one',
     ];
-  if (kept !== openCredentials(store.secret_key).check_value)
-    return ['error', 'it is not the one of this database'];
+  const { check_value, check_values } = openCredentials(store.secret_key, config.secret_key_previous);
+  if (!check_values.includes(kept)) return ['error', 'it is not the one of this database'];
+  if (kept !== check_value)
+    return ['warning', 'the database is still at the one before: run treeline rotate-key'];
   if (
     config.secret_key === undefined &&
     ((await stat(join(config.data_dir, 'secret.key'))).mode & 0o077) !== 0

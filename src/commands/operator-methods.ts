@@ -5,10 +5,12 @@
 import type { Method } from '../core/method';
 import { customerOperatorMethods } from '../customers/operator';
 import { priceOperatorMethods } from '../money/prices';
+import { keyOperatorMethods } from '../system/rotate-key';
 import { userOperatorMethods } from '../users/operator';
 
 export const operatorMethods: readonly Method[] = [
   ...customerOperatorMethods,
   ...userOperatorMethods,
+  ...keyOperatorMethods,
   ...priceOperatorMethods,
 ];

@@ -12,6 +12,7 @@ import { addPasswords } from './passwords';
 import { addPlatform } from './platform';
 import { addPrices } from './prices';
 import { addRecover } from './recover';
+import { addRotateKey } from './rotate-key';
 import { addServer } from './server';
 import { addTariffs } from './tariffs';
 import { addVerifyBooks } from './verify-books';
@@ -68,6 +69,7 @@ function createProgram(shell: Shell): Command {
   addPlatform(program, shell);
   addPasswords(program, shell);
   addRecover(program, shell);
+  addRotateKey(program, shell);
   addErase(program, shell);
   addVerifyBooks(program, shell);
   addEverything(program, shell);

@@ -16,7 +16,7 @@ import type { Caller } from './method';
 import { nameKey } from './names';
 import { permissionOf, permissions } from './permission';
 import type { EffectiveRights } from './rights';
-import { type Claims, issueToken, proofOf, readToken } from './tokens';
+import { type Claims, isProven, issueToken, readToken } from './tokens';
 
 export const tokenLife_s = 7 * 24 * 3_600;
 
@@ -99,7 +99,7 @@ export async function callerOfToken(
     byTokenStatement,
     values,
   );
-  if (!person || person.ended || person.blocked || claims.proof !== proofOf(keys, person.password_hash))
+  if (!person || person.ended || person.blocked || !isProven(keys, claims, person.password_hash))
     return undefined;
   demandOpen(person);
   const { uuid, i_customer, path, rights, web_login, i_access_level } = person;

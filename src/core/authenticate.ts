@@ -47,11 +47,9 @@ interface KnownLogin {
 
 type LoginRow = { readonly failures: number } & (KnownLogin | { readonly i_customer: null });
 
-/** A login that proved its password and may call. */
-interface Remembered {
-  readonly known: KnownLogin;
-  readonly ha1s: readonly Ha1[];
-}
+/** Sealed they are remembered, and opened for each proof: an HA1 is as good as the password to whoever sees our memory. */
+const ha1sOf = (credentials: Credentials, known: KnownLogin | undefined): readonly Ha1[] =>
+  known?.sealed?.map((sealed) => credentials.openHa1(sealed, known.i_customer)) ?? [nobodys];
 
 /** What is known of logins, and where. */
 export interface Keepers {
@@ -84,9 +82,13 @@ export async function authenticateLogin(
   const key = `login ${lockout.scope} ${nameKey(login)}`;
 
   // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
-  const remembered = authority.recall(key) as Remembered | undefined;
-  if (remembered && failuresUnderway(lockout) === 0 && remembered.ha1s.map(prove).includes('right')) {
-    return callerOf(remembered.known, address);
+  const remembered = authority.recall(key) as KnownLogin | undefined;
+  if (
+    remembered &&
+    failuresUnderway(lockout) === 0 &&
+    ha1sOf(credentials, remembered).map(prove).includes('right')
+  ) {
+    return callerOf(remembered, address);
   }
   const since = authority.moment();
   const [row] = await db.query<LoginRow>(findLogin, [
@@ -98,8 +100,7 @@ export async function authenticateLogin(
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.i_customer === null ? undefined : row;
-  const ha1s = known?.sealed?.map((sealed) => credentials.openHa1(sealed, known.i_customer)) ?? [nobodys];
-  const proofs = ha1s.map(prove);
+  const proofs = ha1sOf(credentials, known).map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
     await countFailure(db, lockout, (tx) => recordFailure(tx, visit, known));
     return 'wrong';
@@ -110,8 +111,7 @@ export async function authenticateLogin(
   const refusal = apiRefusal(known);
   if (refusal) throw refusal;
   const { path, life_ms } = known;
-  const remembering: Remembered = { known, ha1s };
-  authority.keep(since, key, remembering, { path, login_key: lockout.login_key, life_ms });
+  authority.keep(since, key, known, { path, login_key: lockout.login_key, life_ms });
   return callerOf(known, address);
 }
 

@@ -28,18 +28,26 @@ export interface Credentials {
   /** Encrypts an HA1 for one customer; on another customer's row it decrypts to nothing. */
   sealHa1(ha1: Ha1, i_customer: number): Buffer;
   openHa1(sealed: Uint8Array, i_customer: number): Ha1;
+  /** The HA1 sealed with the key of now, where it is sealed with the one before; undefined where it is already. */
+  resealHa1(sealed: Uint8Array, i_customer: number): Buffer | undefined;
   hashOneTimePassword(password: string): Buffer;
+  /** By the key of now, and by the one before while there is one. */
+  hashesOfOneTimePassword(password: string): readonly Buffer[];
+  /** The first signs nonces; those of any are accepted. */
+  readonly nonce_keys: readonly [Buffer, ...Buffer[]];
   /** Of the members of a call, whatever their order. */
   hashContent(content: Readonly<Record<string, unknown>>): string;
   /** Encrypts a secret that must be read again, for one row: on another it decrypts to nothing. */
   sealSecret(secret: string, row: string): Buffer;
   openSecret(sealed: Uint8Array, row: string): string;
-  /** Signs tokens, unless other keys are set. */
-  readonly token_key: Buffer;
-  /** Signs nonces. */
-  readonly nonce_key: Buffer;
+  /** Sign tokens, unless other keys are set: the first does, all are believed. */
+  readonly token_keys: readonly Buffer[];
+  /** As `resealHa1`. */
+  resealSecret(sealed: Uint8Array, row: string): Buffer | undefined;
   /** Tells whether a database was made with this SECRET_KEY, and tells nothing else about it. */
   readonly check_value: string;
+  /** The same of every key that is accepted. */
+  readonly check_values: readonly string[];
 }
 
 const nodeHashName = { MD5: 'md5', 'SHA-256': 'sha256' } as const;
@@ -52,32 +60,66 @@ export function ha1Of(login: string, password: string): Ha1 {
   return { MD5: digestHash('MD5', text), 'SHA-256': digestHash('SHA-256', text) };
 }
 
-export function openCredentials(secret_key: Buffer): Credentials {
+/** The keys that come of one SECRET_KEY, one for each purpose. */
+function deriveKeys(secret_key: Buffer) {
   const derive = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', secret_key, Buffer.alloc(0), `treeline ${purpose}`, 32));
-  const ha1Key = derive('ha1');
-  const oneTimeKey = derive('one-time-password');
-  const contentKey = derive('content');
-  const secretKey = derive('secret');
+  return {
+    ha1: derive('ha1'),
+    oneTime: derive('one-time-password'),
+    nonce: derive('nonce'),
+    content: derive('content'),
+    secret: derive('secret'),
+    token: derive('token'),
+    check_value: createHmac('sha256', derive('check')).update('Treeline').digest('hex'),
+  };
+}
+
+/** `previous`: the key before, of which everything is still accepted; nothing new is made with it. */
+export function openCredentials(secret_key: Buffer, previous?: Buffer): Credentials {
+  const now = deriveKeys(secret_key);
+  const before = previous && deriveKeys(previous);
+  const all = before ? [now, before] : [now];
+  const hashWith = (key: Buffer, password: string): Buffer =>
+    createHmac('sha256', key).update(password, 'utf8').digest();
+  const open = (purpose: 'ha1' | 'secret', sealed: Uint8Array, row: string): Buffer => {
+    const text = before && tryUnseal(now[purpose], sealed, row);
+    return text ?? unseal((before ?? now)[purpose], sealed, row);
+  };
+  const reseal = (purpose: 'ha1' | 'secret', sealed: Uint8Array, row: string): Buffer | undefined =>
+    tryUnseal(now[purpose], sealed, row) ? undefined : seal(now[purpose], open(purpose, sealed, row), row);
 
   return {
     sealHa1: (ha1, i_customer) =>
-      seal(ha1Key, Buffer.from(ha1.MD5 + ha1['SHA-256'], 'hex'), String(i_customer)),
+      seal(now.ha1, Buffer.from(ha1.MD5 + ha1['SHA-256'], 'hex'), String(i_customer)),
     openHa1: (sealed, i_customer) => {
-      const both = unseal(ha1Key, sealed, String(i_customer)).toString('hex');
+      const both = open('ha1', sealed, String(i_customer)).toString('hex');
       return { MD5: both.slice(0, 32), 'SHA-256': both.slice(32) };
     },
-    hashOneTimePassword: (password) => createHmac('sha256', oneTimeKey).update(password, 'utf8').digest(),
+    resealHa1: (sealed, i_customer) => reseal('ha1', sealed, String(i_customer)),
+    hashOneTimePassword: (password) => hashWith(now.oneTime, password),
+    hashesOfOneTimePassword: (password) => all.map(({ oneTime }) => hashWith(oneTime, password)),
     hashContent: (content) => {
       const sorted = Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1));
-      return createHmac('sha256', contentKey).update(JSON.stringify(sorted), 'utf8').digest('hex');
+      return createHmac('sha256', now.content).update(JSON.stringify(sorted), 'utf8').digest('hex');
     },
-    sealSecret: (secret, row) => seal(secretKey, Buffer.from(secret, 'utf8'), row),
-    openSecret: (sealed, row) => unseal(secretKey, sealed, row).toString('utf8'),
-    token_key: derive('token'),
-    nonce_key: derive('nonce'),
-    check_value: createHmac('sha256', derive('check')).update('Treeline').digest('hex'),
+    sealSecret: (secret, row) => seal(now.secret, Buffer.from(secret, 'utf8'), row),
+    openSecret: (sealed, row) => open('secret', sealed, row).toString('utf8'),
+    resealSecret: (sealed, row) => reseal('secret', sealed, row),
+    token_keys: all.map(({ token }) => token),
+    nonce_keys: [now.nonce, ...(before ? [before.nonce] : [])],
+    check_value: now.check_value,
+    check_values: all.map(({ check_value }) => check_value),
   };
+}
+
+/** Undefined where another key sealed it. */
+function tryUnseal(key: Buffer, sealed: Uint8Array, bound: string): Buffer | undefined {
+  try {
+    return unseal(key, sealed, bound);
+  } catch {
+    return undefined;
+  }
 }
 
 const ivBytes = 12;

@@ -47,7 +47,12 @@ export function compileCheck(schema: TObject): Check {
       }
     }
     const alternative = exactlyOneProblem(schema, params);
-    if (!validate(params)) throw firstFault(validate.errors ?? [], order);
+    if (!validate(params)) {
+      const errors = validate.errors ?? [];
+      // It would keep what was sent, passwords too, in memory until the next mistake.
+      validate.errors = null;
+      throw firstFault(errors, order);
+    }
     if (alternative) throw alternative;
     return params;
   };
@@ -58,7 +63,7 @@ const fieldsOf = (properties: TProperties): ReadonlyMap<string, Declared> =>
 
 /** Without a prototype a member called __proto__ is a member; made like this, V8 keeps it as fast as any object. */
 const Bare = function () {} as unknown as new () => Params;
-Bare.prototype = Object.create(null);
+Bare.prototype = Object.create(null) as object;
 
 function convertMembers(members: Struct, fields: ReadonlyMap<string, Declared>): Params {
   const params = new Bare();

@@ -19,7 +19,7 @@ export interface Claims {
 
 interface Keys {
   readonly config: Pick<Config, 'token_keys'>;
-  readonly credentials: Pick<Credentials, 'token_key'>;
+  readonly credentials: Pick<Credentials, 'token_keys'>;
 }
 
 const algorithm = 'HS256';
@@ -27,16 +27,22 @@ const issuer = 'treeline';
 
 /** The first signs; all of them are believed, so that keys can be changed one after the other. */
 const keysOf = ({ config, credentials }: Keys): readonly Buffer[] =>
-  config.token_keys ?? [credentials.token_key];
+  config.token_keys ?? credentials.token_keys;
 
 const idOfKey = (key: Buffer): string => createHash('sha256').update(key).digest('base64url').slice(0, 12);
 
 /** What a token says of the password: a new one, even of the same text, has another hash. */
-export const proofOf = ({ credentials }: Keys, password_hash: string | null): string =>
-  createHmac('sha256', credentials.token_key)
-    .update(password_hash ?? '')
-    .digest('base64url')
-    .slice(0, 22);
+const proofsOf = ({ credentials }: Keys, password_hash: string | null): readonly string[] =>
+  credentials.token_keys.map((key) =>
+    createHmac('sha256', key)
+      .update(password_hash ?? '')
+      .digest('base64url')
+      .slice(0, 22),
+  );
+
+/** Whether the token was made for the password that is in force. */
+export const isProven = (keys: Keys, { proof }: Claims, password_hash: string | null): boolean =>
+  proofsOf(keys, password_hash).includes(proof);
 
 export async function issueToken(
   keys: Keys,
@@ -47,7 +53,7 @@ export async function issueToken(
   const [key] = keysOf(keys);
   if (!key) throw new Error('There is no key to sign tokens with');
   const issued_s = Math.floor(now.getTime() / 1_000);
-  return new SignJWT({ pwd: proofOf(keys, password_hash) })
+  return new SignJWT({ pwd: proofsOf(keys, password_hash)[0] })
     .setProtectedHeader({ alg: algorithm, kid: idOfKey(key), typ: 'JWT' })
     .setIssuer(issuer)
     .setSubject(user)

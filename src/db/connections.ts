@@ -2,6 +2,7 @@
  * The connections: knex keeps the pool, broken ones are not lent again, and what fails because the
  * database is away is the fault that says so.
  */
+import { types } from 'node:util';
 import knex, { type Knex } from 'knex';
 import type { Client } from 'pg';
 import { Fault } from '../faults';
@@ -73,13 +74,19 @@ export function poolState(owner: Knex) {
   return { used: pool.numUsed(), idle: pool.numFree(), waiting: pool.numPendingAcquires() };
 }
 
+/** Whoever would wait behind so many is told at once to come again: a queue that only time bounds fills memory. */
+const waitingAtMost = 1_000;
+
 /** Borrows a connection of the pool. Throws fault 503 when there is none in time. */
-export const borrow = (owner: Knex): Promise<Client> =>
-  poolOf(owner)
-    .acquireConnection()
-    .catch((error: unknown) => {
-      throw unavailable(error);
-    });
+export async function borrow(owner: Knex): Promise<Client> {
+  if (poolState(owner).waiting >= waitingAtMost)
+    throw unavailable(new Error('Too many wait for a connection'));
+  try {
+    return await poolOf(owner).acquireConnection();
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
 
 export const giveBack = (owner: Knex, client: Client): Promise<void> =>
   poolOf(owner).releaseConnection(client);
@@ -104,7 +111,7 @@ export function afterFailure(client: Client, error: unknown): unknown {
 
 /** The five characters of PostgreSQL, or Node's word for a failed connection; '' for other errors. */
 export function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = types.isNativeError(error) && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : '';
 }
 
@@ -115,7 +122,7 @@ function isDatabaseAway(error: unknown): boolean {
 
 /** The connection itself is of no further use. */
 export function isBroken(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!types.isNativeError(error)) return false;
   return (
     /^(ECONN|EPIPE|ENOENT|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|08|57P)/.test(codeOf(error)) ||
     /^(Connection terminated|Query read timeout|Client has encountered a connection error)/.test(

@@ -117,7 +117,10 @@ function inOneWrite(client: Client): void {
 async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const last: (() => Promise<unknown>)[] = [];
   let failure: unknown;
+  let isOver = false;
   const run = async <Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]> => {
+    // Of those that were asked at once, one may go on while another has ended it all.
+    if (isOver) throw new Error('A statement came after the end of its transaction');
     try {
       return await runStatement<Row>(client, statement, values);
     } catch (error) {
@@ -136,11 +139,13 @@ async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promi
       atCommit: (statement, values) => last.push(() => run(statement, values)),
     });
     const together = [begun, ...last.map((send) => send()), client.query('COMMIT')];
+    isOver = true;
     const { command } = (await Promise.all(together)).at(-1) as { command: string };
     // PostgreSQL answers COMMIT like that, and not with an error, where a statement before had failed.
     if (command !== 'COMMIT') throw new Error(`COMMIT was answered by ${command}`);
     return result;
   } catch (error) {
+    isOver = true;
     if (!isBroken(error)) await client.query('ROLLBACK');
     throw violationFault(error) ?? error;
   }

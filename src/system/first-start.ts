@@ -74,7 +74,8 @@ export async function firstStart(
 /** Throws unless the SECRET_KEY is that of the database; one that has none yet belongs to this key from now on. */
 export async function demandKey(db: Queryable, credentials: Credentials): Promise<void> {
   await db.query(storeCheck, [credentials.check_value]);
-  if ((await keptCheck(db)) !== credentials.check_value) throw new WrongSecretKey();
+  const kept = await keptCheck(db);
+  if (kept === undefined || !credentials.check_values.includes(kept)) throw new WrongSecretKey();
 }
 
 /** The check value of the key that the database was made with; undefined before the first start. */

@@ -6,7 +6,8 @@ import type { Core } from '../core/dispatch';
 import { sql } from '../db/database';
 import type { Metrics } from './metrics';
 
-const ping = sql('ping', 'SELECT 1');
+/** A standby answers, but nobody can write to it. */
+const ping = sql('ping', `SELECT current_setting('transaction_read_only') = 'on' AS read_only`);
 
 /** `isInside`: whether a request comes from loopback or from a trusted host. */
 export function systemRoutes(
@@ -19,7 +20,8 @@ export function systemRoutes(
 
   app.get('/health/ready', async (_request, reply) => {
     try {
-      await core.db.query(ping);
+      const [row] = await core.db.query<{ read_only: boolean }>(ping);
+      if (row?.read_only) return await reply.code(503).send({ status: 'the database is read-only' });
       return { status: 'ready' };
     } catch {
       return reply.code(503).send({ status: 'the database does not answer' });
@@ -37,10 +39,8 @@ export function systemRoutes(
   });
 }
 
-function showsToken(header: string | undefined, token: string | undefined): boolean {
+function showsToken(header: string | undefined, token_hash: Buffer | undefined): boolean {
   const shown = /^bearer\s+(.+)$/i.exec(header ?? '')?.[1];
-  if (shown === undefined || token === undefined) return false;
-  // Hashed, because only texts of one length can be compared in constant time.
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(shown), digest(token));
+  if (shown === undefined || token_hash === undefined) return false;
+  return timingSafeEqual(createHash('sha256').update(shown).digest(), token_hash);
 }

@@ -13,8 +13,8 @@ import { type User, findTried, useOneTimePassword } from './repository';
 export async function authCustomer(call: Call<Database>, params: { username: string; password: string }) {
   const { db, actor, now } = call;
   const lockout = webLockout(actor.i_customer, params.username);
-  const one_time_hash = call.credentials.hashOneTimePassword(params.password);
-  const tried = await findTried(db, actor, params.username, lockout, one_time_hash, now);
+  const one_time_hashes = call.credentials.hashesOfOneTimePassword(params.password);
+  const tried = await findTried(db, actor, params.username, lockout, one_time_hashes, now);
   const { user } = tried;
   if (tried.failures >= lockout.limit) throw await locked(db, lockout);
 
@@ -25,7 +25,7 @@ export async function authCustomer(call: Call<Database>, params: { username: str
   // Whoever guessed right while others closed the lock is told nothing.
   await refuseLocked(db, lockout);
   if (user.blocked) throw forbidden('The customer is blocked');
-  if (oneTime) return answerOneTime(call, user, one_time_hash, params.username);
+  if (oneTime) return answerOneTime(call, user, one_time_hashes, params.username);
   return {
     result: 'OK' as const,
     i_customer: user.i_customer,
@@ -47,10 +47,10 @@ async function refuse(call: Call<Database>, username: string, user: User | undef
 async function answerOneTime(
   call: Call<Database>,
   user: User,
-  hash: Buffer,
+  hashes: readonly Buffer[],
   username: string,
 ): Promise<Fault> {
-  if (!(await useOneTimePassword(call.db, user, hash, call.now))) return refuse(call, username, user);
+  if (!(await useOneTimePassword(call.db, user, hashes, call.now))) return refuse(call, username, user);
   await call.audit({
     action: 'AUTH_OTP',
     resource: `customer:username=${username}`,

@@ -37,12 +37,12 @@ export async function findUser(db: Queryable, actor: Actor, login: string): Prom
 const findTriedStatement = lookup(
   'find_tried_user',
   `SELECT f.failures, u.* FROM (SELECT ${failureCount('$3', '$4')} AS failures) f LEFT JOIN (
-     SELECT ${userColumns}, u.one_time_hash = $5 AND u.one_time_expires_at > $6 AS one_time ${userFrom}) u ON true`,
+     SELECT ${userColumns}, u.one_time_hash = ANY($5::bytea[]) AND u.one_time_expires_at > $6 AS one_time ${userFrom}) u ON true`,
 );
 const useOneTimeStatement = sql(
   'use_one_time_password',
   `UPDATE users SET one_time_hash = NULL, one_time_expires_at = NULL, updated_at = now()
-   WHERE i_web_user = $1 AND one_time_hash = $2 AND one_time_expires_at > $3 AND deleted_at IS NULL
+   WHERE i_web_user = $1 AND one_time_hash = ANY($2::bytea[]) AND one_time_expires_at > $3 AND deleted_at IS NULL
    RETURNING i_web_user`,
 );
 const setOneTimeStatement = sql(
@@ -65,11 +65,11 @@ export async function findTried(
   actor: Actor,
   login: string,
   lockout: Lockout,
-  one_time_hash: Buffer,
+  one_time_hashes: readonly Buffer[],
   now: Date,
 ): Promise<Tried> {
   type Row = { failures: number; one_time: boolean | null } & (User | { i_web_user: null });
-  const values = [nameKey(login), actor.i_customer, lockout.scope, lockout.login_key, one_time_hash, now];
+  const values = [nameKey(login), actor.i_customer, lockout.scope, lockout.login_key, one_time_hashes, now];
   const [row] = await db.query<Row>(findTriedStatement, values);
   if (!row) throw new Error('A row in any case was none');
   const user = row.i_web_user === null ? undefined : row;
@@ -80,10 +80,10 @@ export async function findTried(
 export async function useOneTimePassword(
   db: Queryable,
   user: User,
-  hash: Buffer,
+  hashes: readonly Buffer[],
   now: Date,
 ): Promise<boolean> {
-  return (await db.query(useOneTimeStatement, [user.i_web_user, hash, now])).length > 0;
+  return (await db.query(useOneTimeStatement, [user.i_web_user, hashes, now])).length > 0;
 }
 
 export async function setOneTimePassword(

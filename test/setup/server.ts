@@ -88,7 +88,7 @@ export async function startServer(
     statement_timeout_ms: config.call_timeout_ms,
     acquire_timeout_ms: config.pool_wait_ms,
   });
-  await firstStart(db, config, openCredentials(secret_key));
+  await firstStart(db, config, openCredentials(secret_key, config.secret_key_previous));
   const app = await createApp({ config, db, log, secret_key });
   const url = await app.listen({ host: config.host, port: config.port });
   const as = (login: string, password: string): Caller => basicCaller(url, login, password);

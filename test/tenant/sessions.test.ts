@@ -168,7 +168,7 @@ function resigned(token: string, claims: object = {}, header: object = {}, key?:
   const [head = '', body = ''] = token.split('.');
   const read = (text: string): object => JSON.parse(Buffer.from(text, 'base64url').toString()) as object;
   const signed = `${part({ ...read(head), ...header })}.${part({ ...read(body), ...claims })}`;
-  const secret = createSecretKey(key ?? openCredentials(secret_key).token_key);
+  const secret = createSecretKey(key ?? openCredentials(secret_key).token_keys[0] ?? '');
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 

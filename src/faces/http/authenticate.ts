@@ -33,7 +33,7 @@ interface Password {
 export function createAuthenticate(core: Core): Authenticate {
   const { config, credentials } = core;
   const digest = createDigest({
-    nonce_key: credentials.nonce_key,
+    nonce_keys: credentials.nonce_keys,
     algorithms: config.digest,
     nonce_life_ms: config.nonce_life_s * 1_000,
   });

@@ -31,7 +31,8 @@ export interface Digest {
 }
 
 interface Options {
-  readonly nonce_key: Buffer;
+  /** The first signs; those of all are accepted. */
+  readonly nonce_keys: readonly [Buffer, ...Buffer[]];
   readonly algorithms: readonly DigestAlgorithm[];
   readonly nonce_life_ms: number;
 }
@@ -41,10 +42,10 @@ const saltBytes = 8;
 const signatureBytes = 16;
 const oursAtMost = 10_000;
 
-export function createDigest({ nonce_key, algorithms, nonce_life_ms }: Options): Digest {
+export function createDigest({ nonce_keys, algorithms, nonce_life_ms }: Options): Digest {
   const replays = createReplayGuard(nonce_life_ms);
-  const sign = (payload: Buffer): Buffer =>
-    createHmac('sha256', nonce_key).update(payload).digest().subarray(0, signatureBytes);
+  const sign = (payload: Buffer, key = nonce_keys[0]): Buffer =>
+    createHmac('sha256', key).update(payload).digest().subarray(0, signatureBytes);
 
   const newNonce = (): string => {
     const payload = Buffer.alloc(stampBytes + saltBytes);
@@ -59,7 +60,8 @@ export function createDigest({ nonce_key, algorithms, nonce_life_ms }: Options):
     if (bytes.length !== stampBytes + saltBytes + signatureBytes || bytes.toString('base64url') !== nonce)
       return undefined;
     const payload = bytes.subarray(0, stampBytes + saltBytes);
-    const isOurs = timingSafeEqual(sign(payload), bytes.subarray(stampBytes + saltBytes));
+    const signature = bytes.subarray(stampBytes + saltBytes);
+    const isOurs = nonce_keys.some((key) => timingSafeEqual(sign(payload, key), signature));
     return isOurs ? Number(payload.readBigUInt64BE()) : undefined;
   };
 

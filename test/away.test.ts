@@ -1,0 +1,214 @@
+/**
+ * The database away, in each of the ways in which databases are: frozen, slow, full, read-only, restarted.
+ * Callers hear fault 503 in time, /health/ready tells, the server recovers by itself, nothing is half done.
+ * (Stopped, and never there: test/faces/http.test.ts. Killed: test/crash.)
+ */
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type Server, createConnection, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { openDatabase } from '../src/db/database';
+import { type EmbeddedPostgres, startEmbedded } from '../src/db/embedded';
+import { migrate } from '../src/db/migrations';
+import { outcome, provenBooks, times } from './setup/books';
+import { until } from './setup/processes';
+import { type TestServer, newCustomer, startServer } from './setup/server';
+
+const folder = mkdtempSync(join(tmpdir(), 'treeline-away-'));
+const data_dir = join(folder, 'data');
+/** PostgreSQL as the server reaches it: through a socket of ours that can be slow. */
+const proxyFolder = join(folder, 'p');
+const settings = { fsync: 'off', max_connections: '20', superuser_reserved_connections: '0' };
+const call_ms = 1_000;
+
+let postgres: EmbeddedPostgres;
+let proxy: Server;
+let delay_ms = 0;
+let server: TestServer;
+
+beforeAll(async () => {
+  chmodSync(folder, 0o755);
+  postgres = await startEmbedded({ data_dir, settings });
+  const db = openDatabase({
+    connection: postgres.connection,
+    pool_size: 1,
+    statement_timeout_ms: 30_000,
+    acquire_timeout_ms: 10_000,
+  });
+  await migrate(db.knex);
+  await db.close();
+  proxy = await startProxy();
+  server = await startServer(
+    { TREELINE_POOL_SIZE: '4', TREELINE_CALL_TIMEOUT_MS: String(call_ms), TREELINE_POOL_WAIT_MS: '500' },
+    { connection: { ...postgres.connection, host: proxyFolder } },
+  );
+}, 60_000);
+
+afterAll(async () => {
+  await server.close();
+  proxy.close();
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+/** Hands bytes on, each after the delay of the moment. */
+async function startProxy(): Promise<Server> {
+  mkdirSync(proxyFolder);
+  const { host, port } = postgres.connection;
+  const target = join(host, `.s.PGSQL.${port}`);
+  const between = createServer((near) => {
+    const far = createConnection(target);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on('data', (chunk) => setTimeout(() => to.write(chunk), delay_ms));
+      from.on('close', () => to.destroy());
+      from.on('error', () => to.destroy());
+    }
+  });
+  return new Promise((resolve) => {
+    between.listen(join(proxyFolder, `.s.PGSQL.${port}`), () => {
+      resolve(between);
+    });
+  });
+}
+
+const ready = async (): Promise<number> => (await fetch(`${server.url}/health/ready`)).status;
+const live = async (): Promise<number> => (await fetch(`${server.url}/health/live`)).status;
+const unavailable = /^503 The database is not available, please retry$/;
+
+/** So many creations at once: what each came to, and how long the slowest took. */
+async function creations(count: number): Promise<{ said: string[]; slowest_ms: number; names: string[] }> {
+  const began = Date.now();
+  const params = times(count, () => newCustomer({ balance: 5 }));
+  const said = await Promise.all(params.map((each) => outcome(server.root.call('createCustomer', each))));
+  return { said, slowest_ms: Date.now() - began, names: params.map(({ name }) => String(name)) };
+}
+
+/** The server is as ever, without anybody's help; of the names those are there that were acknowledged. */
+async function recovered({
+  said,
+  names,
+}: {
+  said: readonly string[];
+  names: readonly string[];
+}): Promise<void> {
+  await until('a server that is ready again', async () => (await ready()) === 200);
+  expect((await creations(8)).said).toEqual(times(8, () => 'OK'));
+  const { customers } = await server.root.call('listCustomers');
+  const there = new Map(
+    (customers as { name: string; balance: number }[]).map(({ name, balance }) => [name, balance]),
+  );
+  for (const [index, name] of names.entries()) {
+    if (said[index] === 'OK') expect(there.get(name)).toBe(5);
+  }
+  expect(new Set(there.values())).toEqual(new Set([5]));
+  await provenBooks(server);
+  expect(server.db.poolState()).toMatchObject({ used: 0, waiting: 0 });
+  expect(server.logged()).not.toMatch(/Internal error|Unhandled/);
+}
+
+const postgresPids = (): number[] => {
+  const [postmaster = ''] = readFileSync(join(data_dir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
+  const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8').trim().split(' ');
+  return [postmaster, ...children].map(Number);
+};
+
+test('frozen: every call hears 503 in time, nobody queues without end, and when it thaws all is well', async () => {
+  await creations(8);
+  const frozen = postgresPids();
+  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+  const { said, slowest_ms, names } = await creations(200);
+  expect(new Set(said)).toEqual(new Set(['503 The database is not available, please retry']));
+  // A statement's limit and a second more, in which it would end by itself, and the wait for a connection.
+  expect(slowest_ms).toBeLessThan(call_ms + 1_000 + 500 + 1_500);
+  expect([await ready(), await live()]).toEqual([503, 200]);
+  for (const pid of frozen) process.kill(pid, 'SIGCONT');
+  await recovered({ said, names });
+}, 60_000);
+
+test('slow: calls end soon after their time, done or not at all', async () => {
+  await creations(8);
+  delay_ms = 150;
+  const made = await creations(12);
+  delay_ms = 0;
+  for (const text of made.said) expect(text).toMatch(/^OK$|^503 /);
+  expect(made.slowest_ms).toBeLessThan(2 * (call_ms + 1_000) + 1_500);
+  await recovered(made);
+}, 60_000);
+
+test('so many callers that they would wait for ever: those beyond the bound hear 503 at once', async () => {
+  const holder = new Client({ ...postgres.connection, ssl: false });
+  await holder.connect();
+  await holder.query('BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE');
+  const asked = times(1_500, () =>
+    server.db.query({ text: 'SELECT count(*) FROM customers' }).then(
+      () => 'OK',
+      () => 'refused',
+    ),
+  );
+  const { waiting } = server.db.poolState();
+  expect(waiting).toBeLessThanOrEqual(1_000);
+  expect(await Promise.race(asked.slice(-1))).toBe('refused');
+  await holder.query('ROLLBACK');
+  await holder.end();
+  await Promise.all(asked);
+  await recovered({ said: [], names: [] });
+}, 60_000);
+
+test('out of connections: 503, and well again when there are some', async () => {
+  // Whatever the server holds goes first, so that it has to ask for new ones.
+  const others = times(20, () => new Client({ ...postgres.connection, ssl: false }));
+  for (const each of others) each.on('error', () => undefined);
+  const [first] = others;
+  await first?.connect();
+  await first?.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'`,
+  );
+  const connected = await Promise.all(
+    others.slice(1).map((each) =>
+      each.connect().then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  const { said, slowest_ms, names } = await creations(10);
+  expect(said.filter((text) => !unavailable.test(text))).toEqual([]);
+  expect(slowest_ms).toBeLessThan(3_000);
+  expect(await ready()).toBe(503);
+  await Promise.all(
+    others.filter((_each, place) => place === 0 || connected[place - 1]).map((each) => each.end()),
+  );
+  await recovered({ said, names });
+}, 60_000);
+
+test('read-only: reading goes on, writing is 503, and /health/ready says so', async () => {
+  const admin = new Client({ ...postgres.connection, ssl: false });
+  await admin.connect();
+  const setReadOnly = async (value: 'on' | 'off'): Promise<void> => {
+    await admin.query(`ALTER SYSTEM SET default_transaction_read_only = ${value}`);
+    await admin.query('SELECT pg_reload_conf()');
+  };
+  await setReadOnly('on');
+  await until('a database that is read-only', async () => (await ready()) === 503);
+  const { said, names } = await creations(5);
+  expect(said.filter((text) => !unavailable.test(text))).toEqual([]);
+  expect(await server.root.call('getCustomerInfo', { i_customer: 1 })).toMatchObject({ result: 'OK' });
+  await admin.query('SET default_transaction_read_only = off');
+  await setReadOnly('off');
+  await admin.end();
+  await recovered({ said, names });
+}, 60_000);
+
+test('restarted in the midst of writing: some hear 503, none is half done, and the server goes on by itself', async () => {
+  const [before, during] = [creations(20), creations(20)];
+  await postgres.stop();
+  const [first, second, after] = [await before, await during, await creations(4)];
+  for (const text of [...first.said, ...second.said]) expect(text).toMatch(/^OK$|^503 /);
+  expect(after.said).toEqual(times(4, () => '503 The database is not available, please retry'));
+  postgres = await startEmbedded({ data_dir, settings });
+  await recovered({ said: [...first.said, ...second.said], names: [...first.names, ...second.names] });
+}, 60_000);

@@ -1,0 +1,34 @@
+/**
+ * Random histories against the reference model of this folder: whoever calls whatever for whomever
+ * in a random tree, the server answers what the contract says, with the same fault number.
+ * `npm run model -- --help` tells how to run more of them, or one of them again.
+ */
+import { methods } from '../setup/docs';
+import { runHistories } from './run';
+import { modelledMethods } from './steps';
+
+const seed = Date.now() % 0x7fffffff;
+
+test('100 histories of 50 calls end as the model says, and after 6 with 40 calls at once everything holds that must', async () => {
+  console.log(`model: seed ${seed}`);
+  const answers = new Map<string, number>();
+  await runHistories({
+    histories: 100,
+    concurrent: 6,
+    calls: 50,
+    seed,
+    onHistory: (_done, counted) => {
+      for (const [key, count] of counted) answers.set(key, count);
+    },
+  });
+  // A history that is refused everywhere would prove little.
+  const neverSucceeded = modelledMethods.filter((method) => !answers.has(`${method} OK`));
+  expect(neverSucceeded.length).toBeLessThanOrEqual(3);
+  const faults = new Set([...answers.keys()].map((key) => key.split(' ').at(-1)));
+  expect([...faults]).toEqual(expect.arrayContaining(['400', '401', '402', '403', '404', '409', '-32601']));
+}, 180_000);
+
+test('the model knows every method of the registry', () => {
+  const names = methods.map(({ name }) => name).filter((name) => !name.startsWith('system.'));
+  expect([...modelledMethods].sort()).toEqual(names.sort());
+});

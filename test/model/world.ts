@@ -1,0 +1,261 @@
+/**
+ * What the reference model remembers: customers, their people, tariffs and books, as plain data. It
+ * is written from the contract alone and shares no code with `src`. Money is counted in millionths.
+ */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+export type Members = Record<string, Json>;
+
+/** A member of a call as the text that it must be. */
+export const text = (value: Json | undefined): string =>
+  typeof value === 'string' ? value : JSON.stringify(value);
+
+/** Millionths of a unit of currency. */
+export type Micro = bigint;
+
+export const micro = (amount: number): Micro => BigInt(Math.round(amount * 1_000_000));
+export const wire = (amount: Micro): number => Number(amount) / 1_000_000;
+
+export const masks = ['accounts_mgmt', 'customers_mgmt', 'tariffs_mgmt', 'vouchers_mgmt'] as const;
+export const switches = [
+  'system_mgmt',
+  'api_mgmt',
+  'use_own_tariff',
+  'did_pool_enabled',
+  'ivr_apps_enabled',
+  'asr_acd_enabled',
+  'debit_credit_cards_enabled',
+] as const;
+
+export interface Customer {
+  readonly id: number;
+  readonly owner: Customer | undefined;
+  /** What two names must not have in common. */
+  name_class: string;
+  /** The attributes that are kept as they are answered; not balance and logins. */
+  readonly attributes: Members;
+  balance: Micro;
+  currency: string;
+  api_password: string | null;
+  blocked: boolean;
+  deleted: boolean;
+  readonly entries: Entry[];
+}
+
+export interface User {
+  readonly customer: Customer;
+  readonly kind: 'default' | 'other';
+  id: number | undefined;
+  web_login: string;
+  login_class: string;
+  password: string;
+  one_time: string | undefined;
+  level: string;
+  name: string | null;
+  description: string | null;
+  email: string | null;
+  blocked: boolean;
+  deleted: boolean;
+}
+
+export interface Tariff {
+  readonly id: number;
+  readonly owner: Customer;
+  name: string;
+  readonly currency: string;
+}
+
+export interface Payment {
+  /** Learned from the next list, where the call that made it does not answer it. */
+  id: number | undefined;
+  readonly customer: Customer;
+  readonly kind: string;
+  readonly amount: Micro;
+  readonly currency: string;
+  readonly notes: string | null;
+  readonly time: string | undefined;
+  readonly reverses: Payment | undefined;
+  reversed: boolean;
+}
+
+export interface Entry {
+  readonly payment: Payment;
+  readonly amount: Micro;
+}
+
+export interface World {
+  /** What every name of this history begins with, so that histories do not meet. */
+  readonly prefix: string;
+  readonly root: Customer;
+  readonly customers: Customer[];
+  readonly users: User[];
+  readonly tariffs: Tariff[];
+  readonly groups: Map<number, string>;
+  readonly hosts: Map<number, string>;
+  readonly payments: Payment[];
+  /** Failures of authCustomer by scope and login. */
+  readonly failures: Map<string, number>;
+  /** Wrong API passwords by login. */
+  readonly knocks: Map<string, number>;
+  /** What was done once with a key. */
+  readonly keys: Map<string, { readonly content: string; readonly answer: Members }>;
+}
+
+/** Every readable attribute of a customer as it is when nobody says otherwise. */
+export const defaults: Members = {
+  i_routing_group: null,
+  credit_limit: 0,
+  accounts_mgmt: 0,
+  customers_mgmt: 0,
+  system_mgmt: 0,
+  accounts_matching_rule: null,
+  company_name: null,
+  salutation: null,
+  first_name: null,
+  last_name: null,
+  mid_init: null,
+  street_addr: null,
+  state: null,
+  postal_code: null,
+  city: null,
+  country: null,
+  contact: null,
+  phone: null,
+  fax: null,
+  alt_phone: null,
+  alt_contact: null,
+  email: null,
+  cc: null,
+  bcc: null,
+  mail_from: null,
+  payment_currency: null,
+  payment_method: null,
+  min_payment_amount: null,
+  api_access: 0,
+  api_mgmt: 0,
+  i_commission_agent: null,
+  commission_size: null,
+  tariffs_mgmt: 0,
+  max_depth: null,
+  use_own_tariff: 0,
+  vouchers_mgmt: 0,
+  description: null,
+  i_password_policy: 1,
+  callshop_enabled: false,
+  overcommit_protection: false,
+  overcommit_limit: null,
+  did_pool_enabled: false,
+  ivr_apps_enabled: false,
+  asr_acd_enabled: false,
+  debit_credit_cards_enabled: false,
+  conferencing_enabled: false,
+  share_payment_processors: false,
+  dncl_enabled: false,
+  i_time_zone: 370,
+  i_lang: 'en',
+  i_export_type: 1,
+  start_page: 1,
+  css: null,
+  dns_alias: null,
+  max_sessions: null,
+  max_calls_per_second: null,
+};
+
+const everything: Members = Object.fromEntries([
+  ...masks.map((name) => [name, 7] as const),
+  ...switches.map((name) => [name, name.endsWith('_enabled') ? true : 1] as const),
+]);
+
+/** A platform with nobody but root. */
+export function newWorld(prefix: string, rootPassword: string, rootWebPassword: string): World {
+  const root: Customer = {
+    id: 1,
+    owner: undefined,
+    name_class: 'root',
+    attributes: { ...defaults, ...everything, name: 'root', api_access: 1, i_tariff: 1 },
+    balance: 0n,
+    currency: 'USD',
+    api_password: rootPassword,
+    blocked: false,
+    deleted: false,
+    entries: [],
+  };
+  return {
+    prefix,
+    root,
+    customers: [root],
+    users: [
+      newUser(root, 'default', { id: 1, web_login: 'root', login_class: 'root', password: rootWebPassword }),
+    ],
+    tariffs: [{ id: 1, owner: root, name: 'Default', currency: 'USD' }],
+    groups: new Map([[1, 'Default']]),
+    hosts: new Map(),
+    payments: [],
+    failures: new Map(),
+    knocks: new Map(),
+    keys: new Map(),
+  };
+}
+
+export const newUser = (
+  customer: Customer,
+  kind: User['kind'],
+  given: Pick<User, 'web_login' | 'login_class' | 'password'> & Partial<User>,
+): User => ({
+  customer,
+  kind,
+  id: undefined,
+  one_time: undefined,
+  level: 'ADMINISTRATOR',
+  name: null,
+  description: null,
+  email: null,
+  blocked: false,
+  deleted: false,
+  ...given,
+});
+
+/** The customer and everybody above it, the nearest first. */
+export function chain(customer: Customer): Customer[] {
+  return customer.owner ? [customer, ...chain(customer.owner)] : [customer];
+}
+
+export const isWithin = (top: Customer, customer: Customer): boolean => chain(customer).includes(top);
+export const isBelow = (top: Customer, customer: Customer): boolean =>
+  customer !== top && isWithin(top, customer);
+
+/** A mask as it holds: what everybody on the way to the top has. */
+export const heldMask = (customer: Customer, name: string): number =>
+  chain(customer).reduce((mask, each) => mask & Number(each.attributes[name]), 7);
+
+export const heldSwitch = (customer: Customer, name: string): boolean =>
+  chain(customer).every(({ attributes }) => attributes[name] === 1 || attributes[name] === true);
+
+export const isBlocked = (customer: Customer): boolean => chain(customer).some(({ blocked }) => blocked);
+
+export const subCustomers = (world: World, owner: Customer): Customer[] =>
+  world.customers.filter((each) => each.owner === owner && !each.deleted);
+
+export const defaultUser = (world: World, customer: Customer): User => {
+  const user = world.users.find((each) => each.customer === customer && each.kind === 'default');
+  if (!user) throw new Error(`The model lost the user of customer ${customer.id}`);
+  return user;
+};
+
+/**
+ * Spellings that are one name, by the contract: they differ only by case or by Unicode form. Written
+ * down pair by pair, so that no rule of ours is compared with itself.
+ */
+export const spellings: readonly (readonly [text: string, same: string])[] = [
+  ['Straße', 'strasse'],
+  ['STRASSE', 'strasse'],
+  ['strasse', 'strasse'],
+  ['\ufb01sh', 'fish'],
+  ['FISH', 'fish'],
+  ['A\u030angstro\u0308m', 'angstrom with rings'],
+  ['\u00c5NGSTR\u00d6M', 'angstrom with rings'],
+  ['\uff21\uff22\uff23', 'abc'],
+  ['abc', 'abc'],
+  ['\u03a3\u038a\u03a3\u03a5\u03a6\u039f\u03a3', 'sisyphos'],
+  ['\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2', 'sisyphos'],
+  ["O'Neil", 'oneil'],
+];
