@@ -168,7 +168,7 @@ function resigned(token: string, claims: object = {}, header: object = {}, key?:
   const [head = '', body = ''] = token.split('.');
   const read = (text: string): object => JSON.parse(Buffer.from(text, 'base64url').toString()) as object;
   const signed = `${part({ ...read(head), ...header })}.${part({ ...read(body), ...claims })}`;
-  const secret = createSecretKey(key ?? openCredentials(secret_key).token_keys[0] ?? '');
+  const secret = createSecretKey(key ?? openCredentials(secret_key).token_keys[0] ?? Buffer.alloc(0));
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
@@ -204,6 +204,32 @@ test('keys can be changed one after the other', async () => {
   const after = await on(next);
   expect((await withToken(after, token).ask('GET', '/customer')).status).toBe(401);
   expect((await withToken(after, newer).ask('GET', '/customer')).status).toBe(200);
+  await after.close();
+});
+
+test('tokens and the keys of events outlive a new SECRET_KEY', async () => {
+  const place = await makeDatabase();
+  const [old_key, new_key] = [randomBytes(32), randomBytes(32)];
+  const before = await startServer({}, { connection: place, secret_key: old_key });
+  const root = await rootTenant(before);
+  const made = await root.ok('POST', '/customers', { name: 'x', webhook_uri: 'https://hook.invalid/' });
+  await before.close();
+  const SECRET_KEY_PREVIOUS = old_key.toString('base64');
+  const after = await startServer({ SECRET_KEY_PREVIOUS }, { connection: place, secret_key: new_key });
+  expect((await withToken(after, root.token).ask('GET', '/customer')).status).toBe(200);
+  const env = {
+    DATABASE_URL: connectionString(place),
+    SECRET_KEY: new_key.toString('base64'),
+    SECRET_KEY_PREVIOUS,
+  };
+  expect(await runWords(['rotate-key'], { env })).toMatchObject({ code: 0 });
+  const [row] = await runSql<{ sealed: Buffer }>(
+    after,
+    'SELECT sealed_webhook_key AS sealed FROM customers WHERE uuid = $1',
+    made['id'],
+  );
+  const sealed = row?.sealed ?? Buffer.alloc(0);
+  expect(openCredentials(new_key).openSecret(sealed, `webhook ${made['id']}`)).toBe(made['webhook_key']);
   await after.close();
 });
 
