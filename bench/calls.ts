@@ -20,11 +20,15 @@ export type CallName =
   | 'multicall'
   | 'transfer'
   | 'create_least'
-  | RestCall;
+  | RestCall
+  | TenantCall;
 
 /** Of the reseller API. */
 export type RestCall = 'rest_info' | 'rest_create' | 'rest_transfer';
+/** Of the tenant API. */
+export type TenantCall = 'tenant_info' | 'tenant_list';
 const isRest = (call: CallName): call is RestCall => call.startsWith('rest_');
+const isTenant = (call: CallName): call is TenantCall => call.startsWith('tenant_');
 
 /** Which customers there are: `count` of them below one wholesaler, with ids in one run. */
 export interface Population {
@@ -42,8 +46,8 @@ export interface Asked {
 }
 
 export interface Series {
-  /** `get`: the call and the id in the path, for peers that parse no body; `rest`: the reseller API. */
-  readonly form: 'xmlrpc' | 'get' | 'rest';
+  /** `get`: the call and the id in the path, for peers that parse no body; `rest`: the reseller API; `tenant`: the tenant API. */
+  readonly form: 'xmlrpc' | 'get' | 'rest' | 'tenant';
   readonly path: string;
   readonly call: CallName;
   readonly population: Population;
@@ -72,6 +76,7 @@ export function askedOf(series: Series, n: number): Asked {
   const index = (n * stride) % spread;
   const expected = series.expected ?? expectedOf(call, index, spread);
   if (isRest(call)) return restAsked(call, population.first_i_customer + index, index, `${tag}-${n}`);
+  if (isTenant(call)) return tenantAsked(call, population.first_i_customer + index);
   if (form === 'get') {
     const i_customer = population.first_i_customer + index;
     return { http_method: 'GET', path: `${path}${call}/${i_customer}`, body: '', expected };
@@ -87,6 +92,13 @@ export function askedOf(series: Series, n: number): Asked {
 /** The uuid that a customer of the population is given. */
 const uuidOf = (i_customer: number): string =>
   `00000000-0000-4000-8000-${i_customer.toString(16).padStart(12, '0')}`;
+
+function tenantAsked(call: TenantCall, i_customer: number): Asked {
+  const id = uuidOf(i_customer);
+  return call === 'tenant_info'
+    ? { http_method: 'GET', path: `/v1.0/customers/${id}`, body: '', expected: `"id":"${id}"` }
+    : { http_method: 'GET', path: '/v1.0/customers?page_size=50', body: '', expected: '"next_page_token":"' };
+}
 
 function restAsked(call: RestCall, i_customer: number, index: number, newName: string): Asked {
   const path = `/account/reseller/${uuidOf(i_customer)}`;
@@ -131,6 +143,8 @@ function expectedOf(call: CallName, index: number, spread: number): string {
     case 'rest_info':
     case 'rest_create':
     case 'rest_transfer':
+    case 'tenant_info':
+    case 'tenant_list':
       return '';
     case 'update':
       return '<string>OK</string>';
@@ -138,7 +152,7 @@ function expectedOf(call: CallName, index: number, spread: number): string {
 }
 
 function bodyOf(
-  call: Exclude<CallName, RestCall>,
+  call: Exclude<CallName, RestCall | TenantCall>,
   population: Population,
   index: number,
   spread: number,

@@ -65,6 +65,8 @@ export const entries = {
     spread: 1,
   },
   rest_info: { runner: 'reseller', call: 'rest_info', title: 'Reseller API: GET one customer' },
+  tenant_info: { runner: 'tenant', call: 'tenant_info', title: 'Tenant API: GET one customer' },
+  tenant_list: { runner: 'tenant', call: 'tenant_list', title: 'Tenant API: GET 50 customers' },
   create_least: { runner: 'treeline', call: 'create_least', title: 'Treeline: createCustomer, the least' },
   rest_create: { runner: 'reseller', call: 'rest_create', title: 'Reseller API: POST customer, the least' },
   transfer: {
@@ -114,6 +116,7 @@ export const contests: readonly Contest[] = [
   { title: 'customerAddFunds, 1,000 customers', own: 'funds', peer: 'plain_funds', target: 0.6 },
   { title: 'customerAddFunds, one customer', own: 'funds_hot', peer: 'plain_funds_hot', target: 0.6 },
   { title: 'GET one customer', own: 'rest_info', peer: 'info', target: 1 },
+  { title: 'GET one customer as a tenant', own: 'tenant_info', peer: 'info', target: 1 },
   { title: 'POST customer, the least', own: 'rest_create', peer: 'create_least', target: 1 },
   { title: 'PUT balance', own: 'rest_transfer', peer: 'transfer', target: 1 },
   { title: 'createCustomer alone, of its parsing', own: 'create_alone', peer: 'parsing', below: 0.1 },

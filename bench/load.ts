@@ -116,6 +116,8 @@ async function openClient(task: LoadTask, index: number): Promise<Client> {
   const address = `127.0.0.1:${port}`;
   let sign = noSignature;
   if (login && series.form === 'rest') sign = headerSigner(login);
+  else if (login && series.form === 'tenant')
+    sign = bearerSigner(await connection.ask(logIn(login, address)));
   else if (login) sign = digestSigner(login, (await connection.ask(written(emptyPost, address, ''))).head);
 
   let made = 0;
@@ -143,6 +145,17 @@ const headerSigner =
   ({ name, password }: { name: string; password: string }) =>
   (): string =>
     `X-Auth-Reseller: ${name}\r\nX-Auth-User: ${name}\r\nX-Auth-Password: ${password}\r\n`;
+
+/** What answers a token. */
+function logIn({ name, password }: { name: string; password: string }, address: string): Buffer {
+  const body = JSON.stringify({ username: name, password });
+  return written({ http_method: 'POST', path: '/auth/login', body, expected: '' }, address, '');
+}
+
+const bearerSigner = ({ body }: Answer): (() => string) => {
+  const { token } = JSON.parse(body.toString()) as { token: string };
+  return () => `Authorization: Bearer ${token}\r\n`;
+};
 
 /** What fetches a challenge. */
 const emptyPost: Asked = { http_method: 'POST', path: xmlrpcPath, body: '', expected: '' };

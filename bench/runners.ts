@@ -17,6 +17,7 @@ import { join } from 'node:path';
 export const runnerNames = [
   'treeline',
   'reseller',
+  'tenant',
   'operator',
   'plain',
   'naive',
@@ -79,6 +80,7 @@ export async function openRunners(ground: Ground, site: Site): Promise<Everybody
   const runners: Runners = {
     treeline: run(site.treeline, { form: 'xmlrpc', path: xmlrpcPath, login }),
     reseller: run(site.treeline, { form: 'rest', path: '', login }),
+    tenant: run(site.treeline, { form: 'tenant', path: '', login }),
     operator: run(
       await serverOf(ground, startHelper<OperatorTask, number>('peers/operator.ts'), operatorTask),
       asked,

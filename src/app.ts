@@ -1,6 +1,7 @@
 /** Wires everything: core, features, faces. It never listens, reads no environment, and can be made many times in one process. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { Server as TlsServer } from 'node:tls';
 import fastify, {
   type FastifyError,
@@ -11,6 +12,7 @@ import fastify, {
 import type { Logger } from 'winston';
 import { auditMethods } from './audit/methods';
 import type { Config } from './config';
+import { purgeEndedTokens } from './core/authenticate-token';
 import { createAuthority } from './core/authority';
 import { openCredentials } from './core/credentials';
 import type { Core } from './core/dispatch';
@@ -26,6 +28,8 @@ import { docsRoutes } from './faces/docs/routes';
 import { jsonFace } from './faces/json/face';
 import { resellerDocs } from './faces/reseller/docs';
 import { resellerFace } from './faces/reseller/face';
+import { tenantDocs } from './faces/tenant/docs';
+import { givenRequestId, tenantBase, tenantFace } from './faces/tenant/face';
 import { xmlrpcFace } from './faces/xmlrpc/face';
 import { moneyMethods } from './money/methods';
 import { platformMethods } from './platform/methods';
@@ -34,6 +38,9 @@ import { createMetrics } from './system/metrics';
 import { systemMethods } from './system/methods';
 import { systemRoutes } from './system/routes';
 import { tariffMethods } from './tariffs/methods';
+import { tenantOperations } from './tenant/operations';
+import { tellTenant } from './tenant/outbox';
+import { eventsTable, purgeEvents, startSender } from './tenant/sender';
 import { userMethods } from './users/methods';
 
 export interface AppOptions {
@@ -59,13 +66,17 @@ export const allMethods = (core: () => Core): readonly Method[] => [
 
 export async function createApp({ config, db, log, secret_key }: AppOptions): Promise<FastifyInstance> {
   const metrics = createMetrics(db);
+  let wakeSender = (): void => undefined;
   const core: Core = {
     config,
     db,
-    authority: createAuthority(db),
+    authority: createAuthority(db, (payload) => {
+      if (payload === undefined || payload === eventsTable) wakeSender();
+    }),
     log,
     credentials: openCredentials(secret_key, config.secret_key_previous),
     registry: createRegistry(allMethods(() => core)),
+    changed: tellTenant,
     observe: metrics.observe,
   };
   const app = createServer(config, log);
@@ -74,16 +85,22 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   xmlrpcFace(app, core, authenticate);
   jsonFace(app, core, authenticate);
   resellerFace(app, core, resellerOperations);
-  docsRoutes(app, core, [resellerDocs(resellerOperations)]);
+  tenantFace(app, core, tenantOperations);
+  docsRoutes(app, core, [resellerDocs(resellerOperations), tenantDocs(tenantOperations, tenantBase)]);
   systemRoutes(app, core, metrics, createIsInside(core));
 
+  const sender = startSender(core);
+  wakeSender = sender.wake;
   const purge = setInterval(() => {
-    Promise.all([purgeFailures(db), purgeIdempotencyKeys(db)]).catch((error: unknown) => {
-      log.warn('What has aged out was not purged', { cause: String(error) });
-    });
+    Promise.all([purgeFailures(db), purgeIdempotencyKeys(db), purgeEndedTokens(db), purgeEvents(db)]).catch(
+      (error: unknown) => {
+        log.warn('What has aged out was not purged', { cause: String(error) });
+      },
+    );
   }, purgeEvery_ms).unref();
   app.addHook('onClose', async () => {
     clearInterval(purge);
+    await sender.close();
     await core.authority.close();
   });
   await app.ready();
@@ -100,7 +117,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     requestTimeout: config.call_timeout_ms,
     // What is in flight is finished; connections that only wait are closed.
     forceCloseConnections: 'idle' as const,
-    genReqId: () => randomUUID(),
+    genReqId: (request: IncomingMessage) => givenRequestId(request) ?? randomUUID(),
     http: wireLimits(config),
     exposeHeadRoutes: false,
     // A path that cannot be read leads nowhere; Fastify has words of its own for it.

@@ -87,6 +87,18 @@ export const settings = {
   ),
   tls_cert: unset('TLS_CERT', asText, 'PEM file of the certificate; with `TLS_KEY`: HTTPS.'),
   tls_key: unset('TLS_KEY', asText, 'PEM file of the private key.'),
+  token_keys: unset(
+    'TREELINE_TOKEN_KEYS',
+    asKeys,
+    'Keys for the tokens of the tenant API, 32 bytes in base64 each, separated by commas: the first signs, all are believed. Unset: one made from `SECRET_KEY`.',
+    'secret',
+  ),
+  webhook_ranges: setting(
+    'TREELINE_WEBHOOK_RANGES',
+    '',
+    asRanges,
+    'Addresses or CIDR ranges that webhooks may go to although they are private; empty: none.',
+  ),
   metrics_token: unset(
     'METRICS_TOKEN',
     asDigest,
@@ -243,6 +255,10 @@ function asKey(text: string): Buffer {
   const key = Buffer.from(text, 'base64');
   if (key.length !== 32 || !/^[A-Za-z0-9+/]{43}=$/.test(text)) throw new Error('32 bytes in base64');
   return key;
+}
+
+function asKeys(text: string): readonly Buffer[] {
+  return text.split(',').map((part) => asKey(part.trim()));
 }
 
 function asApiPassword(text: string): string {

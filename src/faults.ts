@@ -79,6 +79,8 @@ export class Fault extends Error {
     readonly retry_after_s?: number,
     /** The parameter that it is about, where there is one. */
     readonly field?: string,
+    /** What it is about, where programs that are told more than a number may tell it from others of its kind. */
+    readonly nuance?: 'taken' | 'blocked',
   ) {
     super(message);
   }
@@ -104,5 +106,12 @@ export const wrongReference = (parameter: string): Fault =>
 export const notFound = (what = 'Customer'): Fault => new Fault('not_found', `${what} not found`);
 
 export const forbidden = (text: string): Fault => new Fault('forbidden', text);
+
+/** 403: the customer, or one above it, is blocked. */
+export const blocked = (): Fault =>
+  new Fault('forbidden', 'The customer is blocked', undefined, undefined, 'blocked');
+
+/** 409: somebody else has it. */
+export const taken = (text: string): Fault => new Fault('conflict', text, undefined, undefined, 'taken');
 
 export const conflict = (text: string): Fault => new Fault('conflict', text);

@@ -118,8 +118,12 @@ describe('attributes and the catalogue', () => {
       'i_wholesaler',
       'name_key',
       'path',
+      'permission_ids',
+      'sealed_webhook_key',
       'updated_at',
       'uuid',
+      'webhook_method',
+      'webhook_uri',
     ];
     const kept = new Set(Object.values<Attribute>(attributes).map(({ column }) => column));
     const others = [...(await columns()).keys()].filter(

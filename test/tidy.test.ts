@@ -99,6 +99,10 @@ const betweenFeatures: Readonly<Record<string, string>> = {
   'reseller → resources': 'what its paths are about',
   'reseller → users': 'the people of its customers',
   'resources → money': 'what is made can cost',
+  'tenant → customers': 'a tenant is a customer, made, blocked and deleted by the same rules',
+  'tenant → money': 'the billing account is the balance, the billings are the entries in the books',
+  'tenant → resources': 'numbers, flows, queues, tags and access keys are owned objects',
+  'tenant → users': 'agents are users',
 };
 
 const featureOf = (file: string): string => file.split('/')[1] ?? '';

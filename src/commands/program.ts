@@ -11,6 +11,7 @@ import { withExamples } from './method-command';
 import { addPasswords } from './passwords';
 import { addPlatform } from './platform';
 import { addPrices } from './prices';
+import { addRecover } from './recover';
 import { addRotateKey } from './rotate-key';
 import { addServer } from './server';
 import { addTariffs } from './tariffs';
@@ -67,6 +68,7 @@ function createProgram(shell: Shell): Command {
   addPrices(program, shell);
   addPlatform(program, shell);
   addPasswords(program, shell);
+  addRecover(program, shell);
   addRotateKey(program, shell);
   addErase(program, shell);
   addVerifyBooks(program, shell);

@@ -9,8 +9,8 @@ const steps = `
    SECRET_KEY_PREVIOUS: it reads what either sealed. API passwords that are set before the last one
    has started may fail at those that still know the old key alone.
 2. Run this, with the same two keys. It may be run again.
-3. Start every server again without SECRET_KEY_PREVIOUS. One-time passwords from before step 1 end
-   here, and an idempotency_key from before it answers fault 409. For an embedded database write the new key into DATA_DIR/secret.key, or keep SECRET_KEY.
+3. Start every server again without SECRET_KEY_PREVIOUS. One-time passwords and tokens from before step 1
+   end here, and an idempotency_key from before it answers fault 409. For an embedded database write the new key into DATA_DIR/secret.key, or keep SECRET_KEY.
 A backup needs the key of its day.
 `;
 

@@ -6,8 +6,8 @@
 import { type Database, type Transaction, sql } from '../db/database';
 import type { Caller } from './method';
 
-/** A add, U update, D delete; the others are those of the switch. */
-export type AuditAction = 'A' | 'U' | 'D' | 'FUNDS' | 'AUTH_FAIL' | 'AUTH_OTP' | 'OTP_RST';
+/** A add, U update, D delete, RECOVER a way back in; the others are those of the switch. */
+export type AuditAction = 'A' | 'U' | 'D' | 'FUNDS' | 'AUTH_FAIL' | 'AUTH_OTP' | 'OTP_RST' | 'RECOVER';
 
 export interface AuditRecord {
   readonly action: AuditAction;
@@ -46,8 +46,7 @@ export async function writeAudit(
   record: AuditRecord,
 ): Promise<void> {
   const { caller } = context;
-  // An update that changed nothing is no change.
-  if (record.action === 'U' && Object.keys(record.changes ?? {}).length === 0) return;
+  if (!isChange(record)) return;
   const values = [
     context.request_id,
     callerName(caller),
@@ -64,6 +63,10 @@ export async function writeAudit(
   else await db.query(insertStatement, values);
 }
 
+/** An update that changed nothing is no change. */
+export const isChange = ({ action, changes = {} }: AuditRecord): boolean =>
+  action !== 'U' || Object.keys(changes).length > 0;
+
 /** How a caller is called in logs and records. */
 export const callerName = (caller: Caller | Stranger): string =>
   caller.kind === 'login' ? caller.login : caller.kind;
@@ -71,12 +74,16 @@ export const callerName = (caller: Caller | Stranger): string =>
 /** What a secret leaves in a record. */
 export const secretChange = ['changed', 'changed'] as const;
 
+const isSame = (one: unknown, other: unknown): boolean =>
+  one === other ||
+  (typeof one === 'object' && typeof other === 'object' && JSON.stringify(one) === JSON.stringify(other));
+
 /** The fields of which the new value differs from the old one. */
 export function changesBetween(
   before: Readonly<Record<string, unknown>>,
   after: Readonly<Record<string, unknown>>,
 ): Record<string, readonly [unknown, unknown]> {
-  const changed = Object.keys(after).filter((name) => before[name] !== after[name]);
+  const changed = Object.keys(after).filter((name) => !isSame(before[name], after[name]));
   return Object.fromEntries(
     changed.map((name) => [name, [before[name] ?? null, after[name] ?? null] as const]),
   );

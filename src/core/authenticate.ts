@@ -3,7 +3,7 @@
  * is the face's affair; what is kept, counted and refused is here, the same for every face.
  */
 import { type Database, type Transaction, lookup } from '../db/database';
-import { type Fault, forbidden } from '../faults';
+import { type Fault, blocked, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import type { Authority } from './authority';
@@ -145,7 +145,7 @@ export function apiRefusal({
   readonly rights: EffectiveRights;
   readonly address_allowed: boolean | null;
 }): Fault | undefined {
-  if (rights.blocked) return forbidden('The customer is blocked');
+  if (rights.blocked) return blocked();
   if (!rights.api_access) return forbidden('API access is not enabled');
   if (address_allowed === false) return forbidden('The customer may not call from this address');
   return undefined;

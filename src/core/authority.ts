@@ -48,12 +48,17 @@ const entriesAtMost = 10_000;
 
 export const trustedHostsKey = 'trusted_hosts';
 
-export function createAuthority(db: Database): Authority {
+/** `told` is told of every announcement, too: what it is of, or undefined when any may have been missed. */
+export function createAuthority(
+  db: Database,
+  told: (payload: string | undefined) => void = () => undefined,
+): Authority {
   const entries = new Map<string, Entry>();
   let announced: Moment = 0;
 
   const hear = (payload: string | undefined): void => {
     announced += 1;
+    told(payload);
     if (payload === undefined) entries.clear();
     else forget(entries, payload);
   };

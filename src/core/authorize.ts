@@ -3,7 +3,7 @@
  * here: in trusted mode it names the actor; from a caller with a password it may name the caller
  * or a customer below, and any other id is answered as if it did not exist.
  */
-import { badParameter, forbidden, notFound } from '../faults';
+import { badParameter, blocked, notFound } from '../faults';
 import { type Named, isWithin } from './actors';
 import type { Caller, Method } from './method';
 import { type Actor, demand, rootActor } from './rights';
@@ -41,7 +41,7 @@ type Find = (named: Named) => Promise<Actor | undefined>;
 /** The customer that the call runs as, as `find` knows it; throws 404 or 403. */
 export async function resolveActor(find: Find, caller: Caller, named: Named | undefined): Promise<Actor> {
   const actor = await findNamed(find, caller, named);
-  if (actor.rights.blocked) throw forbidden('The customer is blocked');
+  if (actor.rights.blocked) throw blocked();
   return actor;
 }
 

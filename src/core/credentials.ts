@@ -40,6 +40,8 @@ export interface Credentials {
   /** Encrypts a secret that must be read again, for one row: on another it decrypts to nothing. */
   sealSecret(secret: string, row: string): Buffer;
   openSecret(sealed: Uint8Array, row: string): string;
+  /** Sign tokens, unless other keys are set: the first does, all are believed. */
+  readonly token_keys: readonly Buffer[];
   /** As `resealHa1`. */
   resealSecret(sealed: Uint8Array, row: string): Buffer | undefined;
   /** Tells whether a database was made with this SECRET_KEY, and tells nothing else about it. */
@@ -68,6 +70,7 @@ function deriveKeys(secret_key: Buffer) {
     nonce: derive('nonce'),
     content: derive('content'),
     secret: derive('secret'),
+    token: derive('token'),
     check_value: createHmac('sha256', derive('check')).update('Treeline').digest('hex'),
   };
 }
@@ -103,6 +106,7 @@ export function openCredentials(secret_key: Buffer, previous?: Buffer): Credenti
     sealSecret: (secret, row) => seal(now.secret, Buffer.from(secret, 'utf8'), row),
     openSecret: (sealed, row) => open('secret', sealed, row).toString('utf8'),
     resealSecret: (sealed, row) => reseal('secret', sealed, row),
+    token_keys: all.map(({ token }) => token),
     nonce_keys: [now.nonce, ...(before ? [before.nonce] : [])],
     check_value: now.check_value,
     check_values: all.map(({ check_value }) => check_value),

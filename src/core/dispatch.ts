@@ -9,7 +9,7 @@ import type { Config } from '../config';
 import type { Database, Transaction } from '../db/database';
 import { Fault } from '../faults';
 import { type Named, findActor, recallActor } from './actors';
-import { callerName, writeAudit } from './audit';
+import { type AuditRecord, callerName, isChange, writeAudit } from './audit';
 import { authorize, readWholesaler, resolveActor } from './authorize';
 import type { Authority } from './authority';
 import type { Credentials } from './credentials';
@@ -29,6 +29,8 @@ export interface Core {
   readonly log: Logger;
   readonly credentials: Credentials;
   readonly registry: Registry;
+  /** Told of every change in its own transaction: what is to be known elsewhere is written down there. */
+  readonly changed: (db: Database | Transaction, record: AuditRecord) => Promise<void>;
   /** Told of every call that ended, for the metrics. */
   readonly observe: (ended: Ended) => void;
 }
@@ -218,7 +220,10 @@ function callOf<Db extends Database | Transaction>(
     config: core.config,
     credentials: core.credentials,
     now: new Date(),
-    audit: (record, tx) => writeAudit(tx ?? db, context, record),
+    audit: async (record, tx) => {
+      await writeAudit(tx ?? db, context, record);
+      if (isChange(record)) await core.changed(tx ?? db, record);
+    },
   };
 }
 

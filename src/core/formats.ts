@@ -21,6 +21,12 @@ export const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 const address = /^[^\s@,;:<>()"\\]{1,64}@(.*)$/u;
 const namedAddress = /^[^<>"\\]*<([^<>]*)>$|^"[^"\\]*" *<([^<>]*)>$/u;
 
+const isWebAddress = (value: string): boolean => {
+  if (!/^https?:\/\/[\x21-\x7e]+$/i.test(value) || !URL.canParse(value)) return false;
+  const { username, password, hostname } = new URL(value);
+  return username === '' && password === '' && hostname !== '';
+};
+
 const countries = new Set(countryCodes);
 const currencies = new Set(dictionaries.currencies.map((entry) => entry.currency));
 
@@ -38,6 +44,12 @@ const isAddress = (value: string): boolean => {
 const money: Problem = (value) =>
   moneyFromText(value) === undefined ? 'must be a number' : moneyProblem(value);
 
+const addressList: Problem = (value) =>
+  line(value) ??
+  (value.split(',').every((part) => isAddress(part.trim()))
+    ? undefined
+    : 'must be e-mail addresses, separated by commas');
+
 export const formats = {
   text,
   line,
@@ -48,15 +60,17 @@ export const formats = {
   },
   'printable-ascii': (value) => (/^[\x20-\x7e]*$/.test(value) ? undefined : 'must be printable ASCII'),
   address: (value) => line(value) ?? (isAddress(value) ? undefined : 'must be an e-mail address'),
-  'address-list': (value) =>
-    line(value) ??
-    (value.split(',').every((part) => isAddress(part.trim()))
-      ? undefined
-      : 'must be e-mail addresses, separated by commas'),
+  'address-list': addressList,
   'host-name': (value) => (hostName.test(value) ? undefined : 'must be a host name'),
   digits: (value) => (/^\d+$/.test(value) ? undefined : 'must be digits'),
   'phone-number': (value) =>
     /^\+[1-9]\d{1,14}$/.test(value) ? undefined : 'must be a phone number in E.164, such as +441483000000',
+  locked: () => 'is locked: it cannot be changed',
+  'address-list-or-empty': (value) => (value === '' ? undefined : addressList(value)),
+  'web-address-or-empty': (value) =>
+    value === '' || isWebAddress(value)
+      ? undefined
+      : 'must be an address such as https://example.com/hook, without a password',
   uuid: (value) => (isUuid(value) ? undefined : 'must be a uuid'),
   country: (value) => (countries.has(value) ? undefined : 'must be a country code of ISO 3166-1 alpha-2'),
   currency: (value) => (currencies.has(value) ? undefined : 'must be a currency code of ISO 4217'),

@@ -23,6 +23,10 @@ export const apiLockout = (address: string, login: string): Lockout => lockout(`
 export const webLockout = (i_customer: number, login: string): Lockout =>
   lockout(`web ${i_customer}`, login, 10);
 
+/** Failures to get a token, per address and login. */
+export const tokenLockout = (address: string, login: string): Lockout =>
+  lockout(`web token ${address}`, login, 10);
+
 /** No login is longer than 64 characters; a longer text is not worth storing whole. */
 const lockKey = (login: string): string => nameKey(login.slice(0, 128)).slice(0, 128);
 

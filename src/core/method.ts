@@ -14,12 +14,20 @@ import type { Database, Transaction } from '../db/database';
 import type { Fault, FaultName } from '../faults';
 import type { AuditRecord } from './audit';
 import type { Credentials } from './credentials';
+import type { Person } from './permission';
 import type { Actor, Right } from './rights';
 import type { Static, TObject, TSchema } from './schema';
 
 /** Who proved themselves, before anything was said about the call. */
 export type Caller =
-  | { readonly kind: 'login'; readonly address: string; readonly login: string; readonly actor: Actor }
+  | {
+      readonly kind: 'login';
+      readonly address: string;
+      readonly login: string;
+      readonly actor: Actor;
+      /** Where a face asks what the person itself may do, beside what its customer may. */
+      readonly person?: Person;
+    }
   | { readonly kind: 'trusted'; readonly address: string }
   /** Somebody at the command line of the server itself. */
   | { readonly kind: 'operator'; readonly address: string };

@@ -84,6 +84,9 @@ export const uuid = (description: string) => text(36, description, { format: 'uu
 /** A moment, UTC: `09:57:29.000 GMT Wed Nov 18 2009` or ISO 8601; answered in the former form. */
 export const time = (description: string) => text(64, description, { format: 'time' });
 
+/** A member that is answered and cannot be changed: naming it is a mistake that is told. */
+export const locked = (description: string) => text(64, description, { format: 'locked', digits: true });
+
 /** The one text that it may be; `result` of every call is `OK`. */
 export const literal = <T extends string>(value: T, description: string) =>
   Type.Unsafe<T>({ type: 'string', enum: [value], description, wire: 'text' });

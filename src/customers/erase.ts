@@ -42,7 +42,7 @@ const eraseStatements = [
   ),
   sql(
     'erase_users',
-    `UPDATE users SET web_login = 'erased-' || i_web_user, login_key = 'erased-' || i_web_user, name = NULL,
+    `UPDATE users SET addresses = '[]', web_login = 'erased-' || i_web_user, login_key = 'erased-' || i_web_user, name = NULL,
        short_name = NULL, short_name_key = NULL, contact_first_name = NULL, contact_last_name = NULL, description = NULL, email = NULL, password_hash = NULL, one_time_hash = NULL, updated_at = now()
      WHERE i_customer = $1`,
   ),
@@ -52,6 +52,11 @@ const eraseStatements = [
        ${cleared.map((name) => `${name} = NULL`).join(', ')}
      WHERE i_customer = $1`,
   ),
+  sql(
+    'erase_webhook',
+    'UPDATE customers SET webhook_uri = NULL, sealed_webhook_key = NULL WHERE i_customer = $1',
+  ),
+  sql('erase_events', 'DELETE FROM webhook_events WHERE i_customer = $1'),
   // What it owned is in no books: what was paid for it is.
   ...ownedTables.map((table) => sql(`erase_${table}`, `DELETE FROM ${table} WHERE i_customer = $1`)),
   sql(

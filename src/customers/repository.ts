@@ -156,9 +156,9 @@ const insertCustomerStatement = sql(
      VALUES ($8, $1, $2::int[] || $8::int, $3, $4, ${insertedColumns.map((_, index) => `$${index + 9}`).join(', ')})
      RETURNING i_customer)
    -- From the customer and not from its id, so that a taken name is found before a taken login.
-   INSERT INTO users (i_customer, web_login, login_key, password_hash, is_default, is_recovery)
-   SELECT i_customer, $5, $6, $7, true, false FROM customer
-   UNION ALL SELECT i_customer, login, login, NULL, false, true FROM customer, (SELECT gen_random_uuid()::text AS login) r`,
+   INSERT INTO users (i_customer, web_login, login_key, password_hash, name, is_default, is_recovery)
+   SELECT i_customer, $5, $6, $7, NULL, true, false FROM customer
+   UNION ALL SELECT i_customer, login, login, NULL, 'guest agent', false, true FROM customer, (SELECT gen_random_uuid()::text AS login) r`,
 );
 
 export interface NewCustomer {
@@ -263,7 +263,17 @@ export async function hasSubCustomers(db: Transaction, i_customer: number): Prom
 }
 
 /** What a customer owns goes with it: its numbers and domains are free again at once. */
-export const ownedTables = ['numbers', 'sip_users', 'domains', 'stores', 'addresses'] as const;
+export const ownedTables = [
+  'numbers',
+  'sip_users',
+  'domains',
+  'stores',
+  'addresses',
+  'queues',
+  'flows',
+  'tags',
+  'access_keys',
+] as const;
 
 /** The row stays for the books; everything that others could want, or that refers to others, is let go. */
 const deleteStatement = sql(

@@ -8,6 +8,7 @@ import { type Queryable, sql } from './database';
 import * as customers from '../../migrations/001_customers';
 import * as authority from '../../migrations/002_authority';
 import * as resources from '../../migrations/003_resources';
+import * as tenants from '../../migrations/004_tenants';
 import * as lists from '../../migrations/005_lists';
 
 interface Migration {
@@ -20,6 +21,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '001_customers': customers,
   '002_authority': authority,
   '003_resources': resources,
+  '004_tenants': tenants,
   '005_lists': lists,
 };
 

@@ -11,7 +11,16 @@ export type Values = Readonly<Record<string, unknown>>;
 export type Seal = (secret: string) => Buffer;
 
 export interface Kind<V extends object = Values> {
-  readonly table: 'numbers' | 'sip_users' | 'domains' | 'stores' | 'addresses';
+  readonly table:
+    | 'numbers'
+    | 'sip_users'
+    | 'domains'
+    | 'stores'
+    | 'addresses'
+    | 'flows'
+    | 'queues'
+    | 'tags'
+    | 'access_keys';
   /** Its primary key, by which lists are in order. */
   readonly id: string;
   /** How a fault calls one. */

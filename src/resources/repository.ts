@@ -1,6 +1,8 @@
 /** The statements on owned objects, made once for each kind. */
 import { type Queryable, type Statement, type Transaction, sql } from '../db/database';
 import type { Money } from '../core/schema';
+import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } from '../core/newest';
+import type { Page } from '../core/operation';
 import type { Kind, Values } from './kinds';
 
 /** What every owned object has; the columns of its kind stand beside it. */
@@ -11,6 +13,8 @@ export interface Owned {
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly deleted_at: Date | null;
+  /** The uuid of its owner. */
+  readonly customer_id: string;
   /** What making it cost. */
   readonly cost: Money;
   readonly cost_currency: string | null;
@@ -27,10 +31,12 @@ function statementOf(purpose: string, kind: AnyKind, text: () => string): Statem
   return statement;
 }
 
-const columnsOf = ({ id, readable }: AnyKind): string =>
+export const columnsOf = ({ id, readable }: AnyKind): string =>
   `r.uuid, r.${id} AS id, ${readable.map((column) => `r.${column}`).join(', ')}, r.created_at, r.updated_at, r.deleted_at,
+   (SELECT c.uuid FROM customers c WHERE c.i_customer = r.i_customer) AS customer_id,
    coalesce(-p.amount, 0)::text AS cost, p.currency AS cost_currency`;
-const fromOf = ({ table }: AnyKind): string => `${table} r LEFT JOIN payments p ON p.i_payment = r.i_payment`;
+export const fromOf = ({ table }: AnyKind): string =>
+  `${table} r LEFT JOIN payments p ON p.i_payment = r.i_payment`;
 
 /** A living object of the customer. */
 export async function findOwned(
@@ -82,6 +88,38 @@ export const listOwned = (
   );
   return db.query<Owned & Values>(list, [i_customer, after, limit]);
 };
+
+/** A part of them, the newest first. */
+export const listNewest = (
+  db: Queryable,
+  kind: AnyKind,
+  i_customer: number,
+  params: NewestParams,
+): Promise<Page<Owned & Values & Placed>> => {
+  const list = statementOf(
+    'newest',
+    kind,
+    () => `SELECT ${columnsOf(kind)}, ${placeColumns('r', kind.id)} FROM ${fromOf(kind)}
+     WHERE r.i_customer = $1 AND r.deleted_at IS NULL AND ${olderThan('r', kind.id, 2)}`,
+  );
+  return newestPage(params, (...place) => db.query(list, [i_customer, ...place]));
+};
+
+/** Whether all of these are living objects of the customer, which are held against deletion. */
+export async function holdOwned(
+  db: Transaction,
+  kind: AnyKind,
+  i_customer: number,
+  uuids: readonly string[],
+): Promise<boolean> {
+  const hold = statementOf(
+    'hold',
+    kind,
+    () => `SELECT r.uuid FROM ${kind.table} r
+     WHERE r.uuid = ANY($1::uuid[]) AND r.i_customer = $2 AND r.deleted_at IS NULL ORDER BY r.${kind.id} FOR KEY SHARE`,
+  );
+  return (await db.query(hold, [uuids, i_customer])).length === new Set(uuids).size;
+}
 
 /** Makes the object; undefined if the customer was deleted meanwhile, who is held against that from here on. */
 export async function insertOwned(

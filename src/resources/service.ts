@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { changesBetween, secretChange } from '../core/audit';
 import { isUuid } from '../core/formats';
 import type { Call } from '../core/method';
+import type { NewestParams } from '../core/newest';
 import type { Page } from '../core/operation';
 import type { Queryable } from '../db/database';
 import { badParameter, notFound } from '../faults';
@@ -101,6 +102,23 @@ async function placeAfter(
   const id = isUuid(after) ? await repository.idOfOwned(db, kind, i_customer, after) : undefined;
   if (id === undefined) throw badParameter('after', 'must be the `next` of the answer before');
   return id;
+}
+
+/** A part of the actor's objects, the newest first. */
+export const newestOwned = (
+  call: Pick<Call<Queryable>, 'db' | 'actor'>,
+  kind: Kind<never>,
+  params: NewestParams,
+): Promise<Page<OwnedRow>> => repository.listNewest(call.db, kind, call.actor.i_customer, params);
+
+/** Throws fault 404 unless all of these are objects of the actor; they stay so until the call has ended. */
+export async function demandOwned(
+  call: Pick<Call, 'db' | 'actor'>,
+  kind: Kind<never>,
+  uuids: readonly string[],
+): Promise<void> {
+  if (uuids.length === 0) return;
+  if (!(await repository.holdOwned(call.db, kind, call.actor.i_customer, uuids))) throw notFound(kind.noun);
 }
 
 function record<V extends object>(

@@ -32,12 +32,19 @@ const vaults: readonly Vault[] = [
     row: `'sip_users ' || uuid`,
     kind: 'secret',
   },
+  {
+    table: 'customers',
+    id: 'i_customer',
+    column: 'sealed_webhook_key',
+    row: `'webhook ' || uuid`,
+    kind: 'secret',
+  },
 ];
 
 const readStatement = ({ table, id, column, row }: Vault) =>
   sql(
     `read_sealed_${table}`,
-    `SELECT ${id} AS id, (${row})::text AS "row", ${column} AS sealed FROM ${table} WHERE ${id} > $1 ORDER BY ${id} LIMIT $2`,
+    `SELECT ${id} AS id, (${row})::text AS "row", ${column} AS sealed FROM ${table} WHERE ${id} > $1 AND ${column} IS NOT NULL ORDER BY ${id} LIMIT $2`,
   );
 const writeStatement = ({ table, id, column }: Vault) =>
   sql(

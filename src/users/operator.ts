@@ -5,6 +5,8 @@ import { forgiveFailures } from '../core/lockout';
 import { type Call, defineMethod } from '../core/method';
 import { demandPolicy } from '../core/password-policy';
 import { id, ok, struct, text } from '../core/schema';
+import { issueToken } from '../core/tokens';
+import { sql } from '../db/database';
 import { forbidden, notFound } from '../faults';
 import { findUser, updateUser } from './repository';
 
@@ -27,7 +29,44 @@ async function setWebPassword(
   return { result: 'OK' as const, i_web_user };
 }
 
+const recovery_s = 3_600;
+
+const recoveryStatement = sql(
+  'find_recovery_user',
+  `SELECT uuid, i_customer FROM users WHERE i_customer = $1 AND is_recovery AND deleted_at IS NULL`,
+);
+
+/** A token of the guest agent of the customer whose login it is, for an hour: for who is locked out of all others. */
+async function recoverLogin(call: Call, { web_login }: { web_login: string }) {
+  const { db, now } = call;
+  const user = await findUser(db, call.actor, web_login);
+  if (!user) throw notFound('Login');
+  const { i_customer } = user;
+  const [guest] = await db.query<{ uuid: string }>(recoveryStatement, [i_customer]);
+  if (!guest) throw notFound('Login');
+  const token = await issueToken(call, { user: guest.uuid, password_hash: null }, now, recovery_s);
+  await call.audit({ action: 'RECOVER', resource: `customer:username=${web_login}`, i_customer });
+  const expires = new Date(now.getTime() + recovery_s * 1_000).toISOString();
+  return { result: 'OK' as const, i_customer, token, expires };
+}
+
 export const userOperatorMethods = [
+  defineMethod({
+    name: 'recoverLogin',
+    summary: 'Makes a token of the guest agent of the customer whose login it is.',
+    access: 'write',
+    right: 'root',
+    trusted: 'optional',
+    params: struct({ web_login: text(255, 'The login.', { digits: true }) }),
+    result: struct({
+      result: ok,
+      i_customer: id('The customer.'),
+      token: text(2_048, 'The token; it is not told again.'),
+      expires: text(64, 'When it ends.'),
+    }),
+    faults: ['not_found'],
+    run: recoverLogin,
+  }),
   defineMethod({
     name: 'setWebPassword',
     summary: 'Sets the web password of a login.',

@@ -11,6 +11,7 @@ import { demand } from '../core/rights';
 import { demandWithin } from '../core/tree';
 import type { Database } from '../db/database';
 import { forbidden, notFound } from '../faults';
+import { demandAnotherAdministrator } from './administrators';
 import * as repository from './repository';
 import type { AccessLevel, LockedUser, UserRow } from './repository';
 
@@ -30,7 +31,7 @@ export interface UserFields {
 /** Makes a user of the actor, or of a customer below it. */
 export async function createWebUser(
   call: Call,
-  params: UserFields & { i_customer?: number; web_login: string; web_password: string },
+  params: UserFields & { i_customer?: number; web_login: string },
   password_hash: string | undefined,
 ) {
   const { actor, db } = call;
@@ -47,10 +48,11 @@ export async function createWebUser(
 export async function makeUser(
   call: Call,
   i_customer: number,
-  params: UserFields & { web_login: string; web_password: string },
+  params: UserFields & { web_login: string },
   password_hash: string | undefined,
 ): Promise<number> {
-  await demandPolicy(call.db, i_customer, params.web_password);
+  const { web_password } = params;
+  if (web_password !== undefined) await demandPolicy(call.db, i_customer, web_password);
   const i_web_user = await repository.insertUser(call.db, {
     ...params,
     i_customer,
@@ -69,6 +71,8 @@ export async function updateWebUser(
 ) {
   const user = await demandChangeable(call, params.i_web_user);
   if (params.web_password !== undefined) demandSatisfies(params.web_password, user.policy);
+  if (params.i_access_level !== undefined && params.i_access_level !== administratorLevel)
+    await demandNotLast(call, user);
   await repository.updateUser(call.db, params.i_web_user, params, password_hash ?? null);
   await record(call, 'U', user, user, params);
   return { result: 'OK' as const, i_web_user: user.i_web_user };
@@ -76,6 +80,7 @@ export async function updateWebUser(
 
 export async function deleteWebUser(call: Call, { i_web_user }: { i_web_user: number }) {
   const user = await demandChangeable(call, i_web_user);
+  await demandNotLast(call, user);
   await repository.markUserDeleted(call.db, i_web_user);
   await record(call, 'D', user, {}, {});
   return { result: 'OK' as const, i_web_user };
@@ -89,6 +94,7 @@ export const unblockWebUser = (call: Call, { i_web_user }: { i_web_user: number 
 async function setBlocked(call: Call, i_web_user: number, blocked: boolean) {
   const user = await demandChangeable(call, i_web_user);
   if (user.blocked !== blocked) {
+    if (blocked) await demandNotLast(call, user);
     await repository.setUserBlocked(call.db, i_web_user, blocked);
     await record(call, 'U', user, { blocked: user.blocked }, { blocked });
   }
@@ -112,6 +118,13 @@ export async function listWebUsers(
   );
   if (isEmpty(web_users)) await demandWithin(db, actor, i_customer);
   return { result: 'OK' as const, web_users };
+}
+
+const administratorLevel: AccessLevel = 'ADMINISTRATOR';
+
+async function demandNotLast({ db }: Call, user: LockedUser): Promise<void> {
+  if (user.i_access_level === administratorLevel && !user.blocked)
+    await demandAnotherAdministrator(db, user.i_customer, user.i_web_user);
 }
 
 /** The user, locked, if the actor may change it; 403 without the right, before it is told whether there is one. */

@@ -67,6 +67,17 @@ async function ownEverything(i_customer: number): Promise<void> {
     `INSERT INTO stores (i_customer, name, name_key) VALUES ($1, 'Shop', 'shop')`,
     `INSERT INTO addresses (i_customer, street_one, city, country_code) VALUES ($1, '1 High Street', 'Guildford', 'GB')`,
     `INSERT INTO customer_ip_ranges (i_customer, ip_range) VALUES ($1, '2001:db8::/32')`,
+    `INSERT INTO tags (i_customer, name, detail) VALUES ($1, 'sales', '')`,
+    `INSERT INTO flows (i_customer, name, detail, actions) VALUES ($1, 'IVR', '', '[{"type": "talk", "option": 1.50}]')`,
+    `INSERT INTO queues (i_customer, name, detail, routing_method, tag_ids, wait_flow_id, wait_timeout, service_timeout)
+     SELECT $1, 'Sales', '', 'random', ARRAY[t.uuid], f.uuid, 1, 2 FROM tags t, flows f`,
+    `UPDATE numbers SET call_flow_id = (SELECT uuid FROM flows) WHERE i_customer = $1`,
+    `INSERT INTO access_keys (i_customer, name, detail, token_prefix, token_hash, tm_expire)
+     VALUES ($1, '', '', 'tl_01234567', '\\x0001', now())`,
+    `INSERT INTO ended_tokens (i_customer, token_id, expires_at) VALUES ($1, gen_random_uuid(), now() + interval '1 day')`,
+    `UPDATE customers SET webhook_uri = 'https://hook.invalid/', sealed_webhook_key = '\\x00' WHERE i_customer = $1`,
+    `INSERT INTO webhook_events (i_customer, type, subject, next_at)
+     VALUES ($1, 'flow_created', '{"a": 1.50}', now() + interval '1 day')`,
     // A customer refers to a store, and a store to its customer.
     `UPDATE customers SET i_store = (SELECT i_store FROM stores) WHERE i_customer <> $1 AND i_store IS NULL`,
   ];

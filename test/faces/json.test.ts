@@ -1,5 +1,6 @@
 /** The JSON bridge: the same calls, answers and faults as over XML-RPC; the old form in a query; and what documents it all. */
 import { resellerOperations } from '../../src/reseller/operations';
+import { tenantOperations } from '../../src/tenant/operations';
 import { spawnSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import Ajv from 'ajv/dist/2020';
@@ -397,7 +398,11 @@ describe('the documentation', () => {
 
   test('has every method and every other path that is served', async () => {
     const names = methods.map(({ name }) => `/json/${name}`);
-    const rest = new Set(resellerOperations.map(({ path }) => path));
+    const rest = new Set([
+      ...resellerOperations.map(({ path }) => path),
+      ...tenantOperations.map(({ path }) => `/v1.0${path}`),
+      ...['/auth/login', '/auth/logout'],
+    ]);
     const others = ['/xmlapi/xmlapi', '/RPC2', '/health/live', '/health/ready', '/metrics'];
     for (const [to, more] of [
       [server, []],

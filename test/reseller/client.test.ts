@@ -1,19 +1,15 @@
 /** The document that is served is enough for a client: types are generated from it, and what they promise is what comes. */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { projectRoot, start } from '../setup/processes';
+import { type GeneratedClient, generateClient } from '../setup/generated-client';
 import { type TestServer, rootPassword, startServer } from '../setup/server';
 
 let server: TestServer;
-let folder: string;
+let client: GeneratedClient;
 beforeAll(async () => {
   server = await startServer();
-  // Within the project, so that its packages are found.
-  folder = mkdtempSync(join(projectRoot, 'test', 'setup', 'client-'));
+  client = await generateClient(server);
 });
 afterAll(async () => {
-  rmSync(folder, { recursive: true, force: true });
+  client.remove();
   await server.close();
 });
 
@@ -54,46 +50,9 @@ main().catch((error: unknown) => { process.stderr.write(String(error)); process.
 const wrongUse = program.replace("name: 'generated', contact_name", 'name: 5, contact_name');
 
 test('types are generated, a program that uses them compiles, a wrong one does not, and it is answered as promised', async () => {
-  const document = join(folder, 'openapi.json');
-  writeFileSync(document, await (await fetch(`${server.url}/openapi.json`)).text());
-  writeFileSync(join(folder, 'client.ts'), program);
-  writeFileSync(join(folder, 'wrong.ts'), wrongUse);
-  const run = (words: readonly string[]) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, words, {
-      cwd: projectRoot,
-      encoding: 'utf8',
-    });
-    return { status, out: stdout, err: stderr };
-  };
-  const bin = (name: string): string => join(projectRoot, 'node_modules', name);
-  const generated = run([bin('openapi-typescript/bin/cli.js'), document, '-o', join(folder, 'api.d.ts')]);
-  expect(generated).toMatchObject({ status: 0 });
-  const options = [
-    '--noEmit',
-    '--strict',
-    '--skipLibCheck',
-    '--target',
-    'es2022',
-    '--module',
-    'nodenext',
-    '--types',
-    'node',
-  ];
-  const check = (file: string) =>
-    run([bin('typescript/bin/tsc'), '--ignoreConfig', ...options, join(folder, file)]);
-  expect(check('client.ts')).toEqual({ status: 0, out: '', err: '' });
-  expect(check('wrong.ts').out).toContain("Type 'number' is not assignable to type 'string'");
-
-  // Not spawnSync: the server that answers lives in this process.
-  const child = start(process.execPath, [
-    '--import',
-    'tsx',
-    join(folder, 'client.ts'),
-    server.url,
-    rootPassword,
-  ]);
-  expect([await child.ended, child.err()]).toEqual([{ code: 0, signal: null }, '']);
-  expect(JSON.parse(child.out())).toEqual({
+  expect(client.check('client', program)).toEqual({ status: 0, out: '', err: '' });
+  expect(client.check('wrong', wrongUse).out).toContain("Type 'number' is not assignable to type 'string'");
+  expect(JSON.parse(await client.run('client', server.url, rootPassword))).toEqual({
     ...{ city: 'y', next: null, balance: 10, names: ['generated'], cost: 0, status: 404, gone: 200 },
   });
 }, 120_000);

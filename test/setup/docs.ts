@@ -18,8 +18,11 @@ import { openDatabase } from '../../src/db/database';
 import { startEmbedded } from '../../src/db/embedded';
 import { migrate } from '../../src/db/migrations';
 import { statusesOf } from '../../src/faces/rest/docs';
+import { tenantDocs } from '../../src/faces/tenant/docs';
+import { tenantBase } from '../../src/faces/tenant/face';
 import { faultKinds } from '../../src/faults';
 import { resellerOperations } from '../../src/reseller/operations';
+import { tenantOperations } from '../../src/tenant/operations';
 import { faultsOf, typeInWords, wireType } from '../../src/core/words';
 import { schemaDump } from './schema-dump';
 
@@ -91,9 +94,10 @@ const operationRows = (operations: readonly Operation[]): string[][] =>
   operations.map((operation) => {
     const { verb, path, method, from } = operation;
     const required = new Set(method.params.required ?? []);
-    const members = [...from.query, ...from.body].map((name) =>
-      required.has(name) ? code(name) : `[${code(name)}]`,
-    );
+    const isLocked = (name: string): boolean => method.params.properties[name]?.['format'] === 'locked';
+    const members = [...from.query, ...from.body]
+      .filter((name) => !isLocked(name))
+      .map((name) => (required.has(name) ? code(name) : `[${code(name)}]`));
     return [
       code(`${verb} ${path}`),
       method.right === 'none' ? '' : code(method.right),
@@ -137,6 +141,10 @@ const generated = async (): Promise<Readonly<Record<string, string>>> => ({
   attributes: table(['attribute', 'type', 'default', 'what it is'], attributeRows),
   faults: table(['fault', 'HTTP status of JSON', 'when'], faultRows),
   reseller: table(['path', 'right', 'members', 'errors', 'what it does'], operationRows(resellerOperations)),
+  tenant: table(
+    ['path', 'right', 'members', 'errors', 'what it does'],
+    operationRows(tenantDocs(tenantOperations, tenantBase).operations),
+  ),
   commands: await commandHelp(),
 });
 

@@ -5,7 +5,16 @@ export type Json = Readonly<Record<string, unknown>>;
 
 /** A declaration as plain JSON Schema, without the keywords that are ours. */
 export function schemaOf(schema: TSchema): Json {
-  const { description, nullable, minimum, maximum, minLength, maxLength, enum: values } = declared(schema);
+  const {
+    description,
+    nullable,
+    minimum,
+    maximum,
+    minLength,
+    maxLength,
+    format,
+    enum: values,
+  } = declared(schema);
   const type = typeOf(schema);
   return {
     description,
@@ -16,6 +25,7 @@ export function schemaOf(schema: TSchema): Json {
     ...(minLength !== undefined && { minLength }),
     ...(maxLength !== undefined && { maxLength }),
     ...(values && { enum: values }),
+    ...(format === 'locked' && { readOnly: true }),
   };
 }
 

@@ -20,6 +20,8 @@ export interface RestDocs {
   readonly parametersOf: (operation: Operation) => readonly Json[];
   /** The schema of an answer in the envelope of the face. */
   readonly successOf: (operation: Operation) => Json;
+  /** Paths of the face that are no operations. */
+  readonly morePaths?: Json;
   /** The name of the schema of an error, and the schema. */
   readonly failure: readonly [name: string, schema: Json];
 }
@@ -27,7 +29,7 @@ export interface RestDocs {
 export const restPathsOf = (docs: RestDocs): Json => {
   const paths = [...new Set(docs.operations.map(({ path }) => path))];
   const operationsAt = (path: string) => docs.operations.filter((operation) => operation.path === path);
-  return Object.fromEntries(
+  const operations = Object.fromEntries(
     paths.map((path) => [
       docs.base + path,
       Object.fromEntries(
@@ -35,6 +37,7 @@ export const restPathsOf = (docs: RestDocs): Json => {
       ),
     ]),
   );
+  return { ...operations, ...docs.morePaths };
 };
 
 const json = (schema: Json): Json => ({ 'application/json': { schema } });

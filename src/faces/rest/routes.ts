@@ -43,18 +43,25 @@ export interface RestFace {
   /** The body of an answer; `result` as the operation answers it. */
   readonly write: (operation: Operation, result: unknown) => string;
   readonly refuse: (refusal: Fault | Refused, request_id: string) => string;
+  /** Whether every path is also served with a slash at its end. */
+  readonly trailing_slash?: true;
 }
 
-const verbs = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const;
+/** How refusals are answered, also those before there is a call. */
+export interface Answering {
+  readonly json: (reply: FastifyReply) => FastifyReply;
+  readonly send: (reply: FastifyReply, refusal: Fault | Refused) => FastifyReply;
+  readonly errorHandler: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
+}
 
-export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): void {
-  const send = (reply: FastifyReply, refusal: Fault | Refused): FastifyReply => {
+export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
+  const send: Answering['send'] = (reply, refusal) => {
     if (refusal instanceof Fault && refusal.retry_after_s !== undefined)
       void reply.header('retry-after', refusal.retry_after_s);
-    return json(reply.code(refusal.http)).send(face.refuse(refusal, reply.request.id));
+    return json(reply.code(refusal.http)).send(refuse(refusal, reply.request.id));
   };
   // What fails before there is a call, such as a body over the limit, has the form of the face too.
-  const errorHandler = (error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void => {
+  const errorHandler: Answering['errorHandler'] = (error, _request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) {
       void send(reply, new Refused(status, error.message));
@@ -63,6 +70,13 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
     core.log.error('Internal error', { request_id: reply.request.id, stack: error.stack });
     void send(reply, new Fault('internal', `Internal error ${reply.request.id}`));
   };
+  return { json, send, errorHandler };
+}
+
+const verbs = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const;
+
+export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): void {
+  const { send, errorHandler } = answeringOf(core, face.refuse);
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
       request.caller = await face.identify(request);
@@ -75,33 +89,37 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
   };
   for (const operation of face.operations) {
     const check = compileCheck(operation.method.params);
-    app.route({
-      method: operation.verb,
-      url: urlOf(face, operation),
-      onRequest,
-      errorHandler,
-      handler: async (request, reply) => {
-        const outcome = await answer(core, face, operation, check, request);
-        if (outcome instanceof Fault) return send(reply, outcome);
-        return json(reply.code(200)).send(face.write(operation, outcome.result));
-      },
-    });
+    for (const url of urlsOf(face, operation)) {
+      app.route({
+        method: operation.verb,
+        url,
+        onRequest,
+        errorHandler,
+        handler: async (request, reply) => {
+          const outcome = await answer(core, face, operation, check, request);
+          if (outcome instanceof Fault) return send(reply, outcome);
+          return json(reply.code(200)).send(face.write(operation, outcome.result));
+        },
+      });
+    }
   }
   refuseOtherVerbs(app, face, send);
 }
 
 const json = (reply: FastifyReply): FastifyReply => reply.type('application/json; charset=utf-8');
 
-const urlOf = ({ base }: RestFace, { path }: Operation): string =>
-  base + path.replaceAll(/\{(\w+)\}/g, ':$1');
+function urlsOf({ base, trailing_slash }: RestFace, { path }: Operation): readonly string[] {
+  const url = base + path.replaceAll(/\{(\w+)\}/g, ':$1');
+  return trailing_slash ? [url, `${url}/`] : [url];
+}
 
 function refuseOtherVerbs(
   app: FastifyInstance,
   face: RestFace,
   send: (reply: FastifyReply, refusal: Refused) => FastifyReply,
 ): void {
-  for (const url of new Set(face.operations.map((operation) => urlOf(face, operation)))) {
-    const served = face.operations.filter((operation) => urlOf(face, operation) === url);
+  for (const url of new Set(face.operations.flatMap((operation) => urlsOf(face, operation)))) {
+    const served = face.operations.filter((operation) => urlsOf(face, operation).includes(url));
     const allowed = served.map(({ verb }) => verb);
     const refuse = async (_request: FastifyRequest, reply: FastifyReply): Promise<unknown> =>
       send(reply.header('allow', allowed.join(', ')), new Refused(405, STATUS_CODES[405] ?? ''));

@@ -1,0 +1,62 @@
+/**
+ * Lists with the newest on top, in parts. The word for the next part holds the time and the id of the last row seen,
+ * so rows of one time are neither lost nor doubled, and what is made meanwhile moves nothing.
+ */
+import { badParameter } from '../faults';
+import type { Page } from './operation';
+import { integer, optional, text } from './schema';
+
+export const newestQuery = {
+  page_size: optional(integer('Answer at most so many; absent: 100.', { minimum: 1, maximum: 100 })),
+  page_token: optional(
+    text(255, 'The `next_page_token` of the answer before; absent or empty: from the newest.'),
+  ),
+};
+
+export interface NewestParams {
+  readonly page_size?: number;
+  readonly page_token?: string;
+}
+
+/** What a row says of its place. */
+export interface Placed {
+  readonly place_time: string;
+  readonly place_id: number | string;
+}
+
+/** SQL: the columns of `Placed`. */
+export const placeColumns = (alias: string, id: string): string =>
+  `${alias}.created_at::text AS place_time, ${alias}.${id} AS place_id`;
+
+/** SQL: what is older than the place in the parameters, the newest first; the last parameter is how many. */
+export const olderThan = (alias: string, id: string, first: number): string =>
+  `(${alias}.created_at, ${alias}.${id}) < ($${first}::timestamptz, $${first + 1}::bigint)
+   ORDER BY ${alias}.created_at DESC, ${alias}.${id} DESC LIMIT $${first + 2}`;
+
+const tokenForm = /^(\d{1,18}) (\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d(?::\d\d)?)$/;
+
+/** Reads one row more than asked for, to know whether there are more; `fetch` gets the three parameters of `olderThan`. */
+export async function newestPage<T extends Placed>(
+  { page_size = 100, page_token = '' }: NewestParams,
+  fetch: (time: string, id: string, size: number) => Promise<T[]>,
+): Promise<Page<T>> {
+  const [time, id] = page_token === '' ? ['infinity', '0'] : placeOf(page_token);
+  const rows = await fetch(time, id, page_size + 1);
+  const items = rows.slice(0, page_size);
+  const last = rows.length > page_size ? items.at(-1) : undefined;
+  return { items, next: last ? tokenOf(last) : null };
+}
+
+const tokenOf = ({ place_time, place_id }: Placed): string =>
+  Buffer.from(`${place_id} ${place_time}`).toString('base64url');
+
+function placeOf(page_token: string): readonly [string, string] {
+  const [, id, time] = tokenForm.exec(Buffer.from(page_token, 'base64url').toString('latin1')) ?? [];
+  if (
+    id === undefined ||
+    time === undefined ||
+    Number.isNaN(Date.parse(time.replace(/[+-]\d\d(:\d\d)?$/, 'Z')))
+  )
+    throw badParameter('page_token', 'must be the next_page_token of an answer');
+  return [time, id];
+}

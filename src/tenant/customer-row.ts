@@ -1,0 +1,156 @@
+/** A customer as the tenant API shows it, and the statements that find it. */
+import type { Call } from '../core/method';
+import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } from '../core/newest';
+import type { Page } from '../core/operation';
+import { permissions } from '../core/permission';
+import { type Static, integer, list, nullable, oneOf, optional, struct, text, uuid } from '../core/schema';
+import { type Queryable, sql } from '../db/database';
+import { notFound } from '../faults';
+import { detailText, times, timesOf } from './objects';
+
+export interface CustomerRow {
+  readonly i_customer: number;
+  readonly uuid: string;
+  readonly name: string;
+  readonly company_name: string | null;
+  readonly description: string | null;
+  readonly email: string | null;
+  readonly phone: string | null;
+  readonly street_addr: string | null;
+  readonly permission_ids: readonly number[];
+  readonly webhook_method: string;
+  readonly webhook_uri: string | null;
+  readonly has_webhook_key: boolean;
+  /** It, or a customer above it, is blocked. */
+  readonly suspended: boolean;
+  readonly created_at: Date | string;
+  readonly updated_at: Date | string;
+  readonly deleted_at: Date | string | null;
+}
+
+/** SQL: a tenant, over the customer `c`. */
+export const customerRowColumns = `c.i_customer, c.uuid, c.name, c.company_name, c.description, c.email, c.phone,
+  c.street_addr, c.permission_ids, c.webhook_method, c.webhook_uri, c.sealed_webhook_key IS NOT NULL AS has_webhook_key,
+  (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS suspended,
+  c.created_at, c.updated_at, c.deleted_at`;
+
+const withinStatement = (name: string, lock = '') =>
+  sql(
+    name,
+    `SELECT ${customerRowColumns} FROM customers c
+     WHERE c.uuid = $1 AND $2 = ANY(c.path) AND c.deleted_at IS NULL ${lock}`,
+  );
+const findStatement = withinStatement('find_tenant');
+const lockStatement = withinStatement('lock_tenant', 'FOR NO KEY UPDATE OF c');
+const ownStatement = sql(
+  'own_tenant',
+  `SELECT ${customerRowColumns} FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`,
+);
+const newestStatement = sql(
+  'newest_tenants',
+  `SELECT ${customerRowColumns}, ${placeColumns('c', 'i_customer')} FROM customers c
+   WHERE $1 = ANY(c.path) AND c.i_customer <> $1 AND c.deleted_at IS NULL AND ${olderThan('c', 'i_customer', 2)}`,
+);
+
+type Reader = Pick<Call<Queryable>, 'db' | 'actor'>;
+
+const one = ([row]: CustomerRow[]): CustomerRow => {
+  if (!row) throw notFound();
+  return row;
+};
+
+/** The actor or a customer below it, by its uuid; throws fault 404. */
+export const findTenant = async ({ db, actor }: Reader, id: string): Promise<CustomerRow> =>
+  one(await db.query<CustomerRow>(findStatement, [id, actor.i_customer]));
+export const lockTenant = async ({ db, actor }: Call, id: string): Promise<CustomerRow> =>
+  one(await db.query<CustomerRow>(lockStatement, [id, actor.i_customer]));
+export const ownTenant = async ({ db }: Pick<Reader, 'db'>, i_customer: number): Promise<CustomerRow> =>
+  one(await db.query<CustomerRow>(ownStatement, [i_customer]));
+
+export const newestTenants = ({ db, actor }: Reader, params: NewestParams): Promise<Page<CustomerRow>> =>
+  newestPage(params, (...place) =>
+    db.query<CustomerRow & Placed>(newestStatement, [actor.i_customer, ...place]),
+  );
+
+const defaultsStatement = sql(
+  'default_permission',
+  'SELECT permission_ids FROM customers WHERE i_customer = $1',
+);
+
+/** What a new agent may do when nothing is said: the most that the customer's defaults hold. */
+export async function defaultPermission(db: Queryable, i_customer: number): Promise<number> {
+  const [row] = await db.query<{ permission_ids: number[] }>(defaultsStatement, [i_customer]);
+  const { administrator, manager, agent } = permissions;
+  return [administrator, manager].find((bit) => row?.permission_ids.includes(bit)) ?? agent;
+}
+
+export const permissionIds = list(
+  integer('A permission: 16, 32 or 64.', { minimum: 16, maximum: 64 }),
+  'What a new agent may do when nothing is said.',
+  { maxItems: 3 },
+);
+
+const shown = {
+  id: uuid('Its id.'),
+  name: text(255, 'The display name.'),
+  detail: text(1024, 'A description.'),
+  status: text(16, 'active, or suspended: it, or one above it, is frozen.'),
+  permission_ids: permissionIds,
+  email: text(255, 'E-mail addresses.'),
+  phone_number: text(128, 'A phone number.'),
+  address: text(128, 'A postal address.'),
+  webhook_method: text(8, 'How events are sent.'),
+  webhook_uri: text(2048, 'Where events are sent; empty: nowhere.'),
+  webhook_key: optional(
+    nullable(text(64, 'The key that signs events; told once, when webhook_uri is first set.')),
+  ),
+  billing_account_id: uuid('Its billing account.'),
+  ...times,
+};
+export const tenantResult = struct(shown);
+
+export const tenantObject = (row: CustomerRow): Static<typeof tenantResult> => ({
+  id: row.uuid,
+  name: row.company_name === null || row.company_name === '' ? row.name : row.company_name,
+  detail: row.description ?? '',
+  status: row.suspended ? 'suspended' : 'active',
+  permission_ids: [...row.permission_ids],
+  email: row.email ?? '',
+  phone_number: row.phone ?? '',
+  address: row.street_addr ?? '',
+  webhook_method: row.webhook_method,
+  webhook_uri: row.webhook_uri ?? '',
+  billing_account_id: row.uuid,
+  ...timesOf(row),
+});
+
+export const displayName = text(128, 'The display name.', { format: 'line', digits: true });
+export const profileBody = {
+  detail: optional(detailText('A description.')),
+  email: optional(
+    text(255, 'E-mail addresses, separated by commas; empty: none.', { format: 'address-list-or-empty' }),
+  ),
+  phone_number: optional(text(128, 'A phone number.', { format: 'line', digits: true })),
+  address: optional(text(128, 'A postal address.')),
+  permission_ids: optional(permissionIds),
+  webhook_method: optional(oneOf(['POST', 'PUT', 'PATCH'], 'How events are sent; absent at first: POST.')),
+  webhook_uri: optional(
+    text(
+      2048,
+      'Where events are sent; empty: nowhere. Set where none was, it makes a key that is told once.',
+      {
+        format: 'web-address-or-empty',
+      },
+    ),
+  ),
+};
+export interface ProfileGiven {
+  readonly name?: string;
+  readonly detail?: string;
+  readonly email?: string;
+  readonly phone_number?: string;
+  readonly address?: string;
+  readonly permission_ids?: number[];
+  readonly webhook_method?: 'POST' | 'PUT' | 'PATCH';
+  readonly webhook_uri?: string;
+}

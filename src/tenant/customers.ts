@@ -1,0 +1,226 @@
+/** The paths of customers: one's own, and those below it in the tree. */
+import { randomBytes } from 'node:crypto';
+import type { Call } from '../core/method';
+import { newestQuery } from '../core/newest';
+import { defineOperation, definePage } from '../core/operation';
+import { demand } from '../core/rights';
+import { locked, optional } from '../core/schema';
+import { badParameter, forbidden } from '../faults';
+import { type Profile, changeProfile } from '../customers/profile';
+import { blockCustomer, createCustomer, deleteCustomer, unblockCustomer } from '../customers/service';
+import {
+  type CustomerRow,
+  type ProfileGiven,
+  displayName,
+  findTenant,
+  lockTenant,
+  newestTenants,
+  ownTenant,
+  profileBody,
+  tenantObject,
+  tenantResult,
+} from './customer-row';
+import { type Guarded, administrator, administratorOrManager, idInPath, needing } from './objects';
+
+const base = { right: 'none', result: tenantResult } as const;
+const lockedFields = {
+  status: optional(locked('Changed by freeze and recover.')),
+  billing_account_id: optional(locked('Fixed.')),
+  webhook_key: optional(locked('Made by the server.')),
+  tm_create: optional(locked('Fixed.')),
+  tm_update: optional(locked('Fixed.')),
+  tm_delete: optional(locked('Fixed.')),
+};
+const changeBody = { name: optional(displayName), ...profileBody, ...lockedFields };
+
+/** Letters and digits of the display name, and something that makes it unique. */
+function uniqueName(display: string): string {
+  const stem = display
+    .normalize('NFKD')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, 40);
+  return `${stem.replaceAll(/^-+|-+$/g, '') || 'tenant'}-${randomBytes(6).toString('hex')}`;
+}
+
+const kept = (value: string | undefined): string | null | undefined => (value === '' ? null : value);
+
+/** The members that are given, as columns; a new place for events makes a new key. */
+function profileOf(call: Call, row: CustomerRow, given: ProfileGiven, key: string): Profile {
+  const webhook_uri = kept(given.webhook_uri);
+  const columns = {
+    company_name: kept(given.name),
+    description: kept(given.detail),
+    email: kept(given.email),
+    phone: kept(given.phone_number),
+    street_addr: kept(given.address),
+    permission_ids: permissionsOf(given.permission_ids),
+    webhook_method: given.webhook_method,
+    webhook_uri,
+    sealed_webhook_key: needsKey(row, webhook_uri)
+      ? call.credentials.sealSecret(key, `webhook ${row.uuid}`)
+      : undefined,
+  };
+  return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
+}
+
+const needsKey = (row: CustomerRow, webhook_uri: string | null | undefined): boolean =>
+  typeof webhook_uri === 'string' && row.webhook_uri === null;
+
+function permissionsOf(given: readonly number[] | undefined): readonly number[] | undefined {
+  if (given?.some((bit) => ![16, 32, 64].includes(bit)))
+    throw badParameter('permission_ids', 'must hold 16, 32 or 64');
+  return given === undefined ? undefined : [...new Set(given)];
+}
+
+/** Changes oneself, or, with the right to edit, a customer below. */
+async function changeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
+  if (row.i_customer !== call.actor.i_customer) demand(call.actor, 'customers_mgmt:edit');
+  return writeTenant(call, row, given);
+}
+
+async function makeTenant(call: Call, { name, ...given }: ProfileGiven & { name: string }) {
+  const { i_customer } = await createCustomer(
+    call,
+    { i_tariff: null, name: uniqueName(name), company_name: kept(name) ?? null },
+    undefined,
+  );
+  // What was just made is given the rest without another right.
+  return writeTenant(call, await ownTenant(call, i_customer), given);
+}
+
+async function writeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
+  const key = randomBytes(32).toString('base64url');
+  const profile = profileOf(call, row, given, key);
+  await changeProfile(call, row.i_customer, { ...row }, profile);
+  const written = tenantObject(await ownTenant(call, row.i_customer));
+  return profile.sealed_webhook_key ? { ...written, webhook_key: key } : written;
+}
+
+/** A customer below the actor; only who stands above a tenant decides whether it is served. */
+async function demandOwner(call: Call, id: string): Promise<CustomerRow> {
+  const row = await findTenant(call, id);
+  if (row.i_customer === call.actor.i_customer)
+    throw forbidden('Only the owner, a customer above, may do this');
+  return row;
+}
+
+const reading = needing(administratorOrManager, [
+  defineOperation({
+    ...base,
+    verb: 'GET',
+    access: 'read',
+    path: '/customers/{id}',
+    summary: 'Answers the own customer or one below it.',
+    params: idInPath,
+    faults: ['not_found'],
+    run: async (call, { id }) => tenantObject(await findTenant(call, id)),
+  }),
+  defineOperation({
+    ...base,
+    verb: 'GET',
+    access: 'read',
+    path: '/customer',
+    summary: 'Answers the own customer.',
+    faults: [],
+    run: async (call) => tenantObject(await ownTenant(call, call.actor.i_customer)),
+  }),
+]);
+
+const changing = needing(administrator, [
+  definePage({
+    ...base,
+    verb: 'GET',
+    access: 'read',
+    path: '/customers',
+    summary: 'Lists the customers below the own one, at any depth, the newest first.',
+    query: newestQuery,
+    faults: [],
+    run: async (call, given) => {
+      const { items, next } = await newestTenants(call, given);
+      return { items: items.map(tenantObject), next };
+    },
+  }),
+  defineOperation({
+    ...base,
+    verb: 'POST',
+    access: 'write',
+    path: '/customers',
+    summary: 'Makes a customer directly below the own one, with its guest agent; billed by the own tariff.',
+    right: 'customers_mgmt:add',
+    body: { name: displayName, ...profileBody },
+    faults: ['conflict'],
+    run: makeTenant,
+  }),
+  defineOperation({
+    ...base,
+    verb: 'PUT',
+    access: 'write',
+    path: '/customers/{id}',
+    summary: 'Changes the own customer or one below it: what is left out stays.',
+    params: { id: idInPath.id },
+    body: changeBody,
+    faults: ['not_found'],
+    run: async (call, { id, ...given }) => changeTenant(call, await lockTenant(call, id), given),
+  }),
+  defineOperation({
+    ...base,
+    verb: 'PUT',
+    access: 'write',
+    path: '/customer',
+    summary: 'Changes the own customer: what is left out stays.',
+    body: { id: optional(locked('Fixed.')), ...changeBody },
+    faults: [],
+    run: async (call, { id: _id, ...given }) => {
+      const { uuid } = await ownTenant(call, call.actor.i_customer);
+      return changeTenant(call, await lockTenant(call, uuid), given);
+    },
+  }),
+  defineOperation({
+    ...base,
+    verb: 'DELETE',
+    access: 'write',
+    path: '/customers/{id}',
+    summary: 'Deletes a customer below the own one that has none below it, and answers it.',
+    right: 'customers_mgmt:delete',
+    params: idInPath,
+    faults: ['not_found', 'conflict'],
+    run: async (call, { id }) => {
+      const row = await demandOwner(call, id);
+      await deleteCustomer(call, { i_customer: row.i_customer });
+      return tenantObject({ ...row, updated_at: call.now, deleted_at: call.now });
+    },
+  }),
+  defineOperation({
+    ...base,
+    verb: 'POST',
+    access: 'write',
+    path: '/customers/{id}/freeze',
+    summary: 'Suspends a customer below the own one, and all below it; twice is as once.',
+    right: 'customers_mgmt:edit',
+    params: idInPath,
+    faults: ['not_found'],
+    run: async (call, { id }) => {
+      const { i_customer } = await demandOwner(call, id);
+      await blockCustomer(call, { i_customer });
+      return tenantObject(await ownTenant(call, i_customer));
+    },
+  }),
+  defineOperation({
+    ...base,
+    verb: 'POST',
+    access: 'write',
+    path: '/customers/{id}/recover',
+    summary: 'Ends the suspension of a customer below the own one; twice is as once.',
+    right: 'customers_mgmt:edit',
+    params: idInPath,
+    faults: ['not_found'],
+    run: async (call, { id }) => {
+      const { i_customer } = await demandOwner(call, id);
+      await unblockCustomer(call, { i_customer });
+      return tenantObject(await ownTenant(call, i_customer));
+    },
+  }),
+]);
+
+export const customerOperations: readonly Guarded[] = [...reading, ...changing];

@@ -1,0 +1,95 @@
+/** What every object of the tenant API has, who may ask for it, and how a row becomes one. */
+import { demandPermission, permissions } from '../core/permission';
+import type { Call, Method, ReadMethod, WriteMethod } from '../core/method';
+import type { Operation } from '../core/operation';
+import { list, nullable, optional, text, uuid } from '../core/schema';
+import { violationFault } from '../db/violations';
+import { Fault } from '../faults';
+
+export const idInPath = { id: uuid('The object.') };
+
+/** `Parameter web_login …` and the like in the words of this API, which calls some things otherwise. */
+export async function inWords<T>(
+  words: Readonly<Record<string, string>>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const fault = error instanceof Fault ? error : violationFault(error);
+    if (!fault) throw error;
+    const message = fault.message.replaceAll(/\b\w+\b/g, (word) => words[word] ?? word);
+    const field = fault.field === undefined ? undefined : (words[fault.field] ?? fault.field);
+    throw new Fault(fault.kind, message, fault.retry_after_s, field, fault.nuance);
+  }
+}
+
+const timeText = (description: string) => nullable(text(64, description));
+export const times = {
+  tm_create: timeText('When it was made, RFC 3339.'),
+  tm_update: timeText('When it was last changed; nil: not yet.'),
+  tm_delete: timeText('When it was deleted; nil: not yet.'),
+};
+
+export const common = { id: uuid('Its id.'), customer_id: uuid('Whose it is.'), ...times };
+
+type Moment = Date | string | null;
+
+/** A row may come from the database, or as JSON from an event that waited. */
+export const rfc3339 = (moment: Moment): string | null =>
+  moment === null ? null : new Date(moment).toISOString();
+
+export interface Dated {
+  readonly created_at: Date | string;
+  readonly updated_at: Date | string;
+  readonly deleted_at: Moment;
+}
+
+export const timesOf = ({ created_at, updated_at, deleted_at }: Dated) => ({
+  tm_create: rfc3339(created_at),
+  tm_update: new Date(updated_at).getTime() > new Date(created_at).getTime() ? rfc3339(updated_at) : null,
+  tm_delete: rfc3339(deleted_at),
+});
+
+export const nameText = (what: string) => text(255, what, { format: 'line', digits: true });
+export const detailText = (what: string) => text(1024, what, { digits: true });
+export const described = {
+  name: optional(nameText('Its name.')),
+  detail: optional(detailText('What it is for.')),
+};
+export const describedShown = { name: text(255, 'Its name.'), detail: text(1024, 'What it is for.') };
+
+export const tagIds = list(uuid('A tag of the tenant.'), 'Tags.', { maxItems: 100 });
+
+/** An operation together with the bits of which the caller must have one. */
+export type Guarded = Operation & { readonly needs: number };
+
+export const administrator: number = permissions.administrator;
+export const agentBit: number = permissions.agent;
+export const administratorOrManager = administrator | permissions.manager;
+
+/**
+ * Lets only those call who have one of the bits. Who acts for a customer below is an administrator, whatever is
+ * asked of the tenant's own people.
+ */
+export const needing = (needs: number, operations: readonly Operation[]): readonly Guarded[] =>
+  operations.map((operation) => ({ ...operation, needs, method: guard(needs, operation.method) }));
+
+function guard(needs: number, method: Method): Method {
+  const demand = ({ caller, actor }: Pick<Call, 'caller' | 'actor'>): void => {
+    const isDelegated = caller.kind === 'login' && caller.actor.i_customer !== actor.i_customer;
+    demandPermission(caller, isDelegated ? administrator : needs);
+  };
+  if (method.access === 'read') {
+    const run: ReadMethod['run'] = (call, params) => {
+      demand(call);
+      return method.run(call, params);
+    };
+    return { ...method, run };
+  }
+  const run: WriteMethod['run'] = (call, params, prepared, found) => {
+    demand(call);
+    return method.run(call, params, prepared, found);
+  };
+  return { ...method, run };
+}

@@ -1,0 +1,452 @@
+/** Customers below customers: who sees, makes, changes, freezes and pays whom; delegation; that nobody sees a neighbour. */
+import { tenantOperations } from '../../src/tenant/operations';
+import { runSql } from '../setup/family';
+import { type TestServer, apiPassword, makeMember, startServer, uniqueName } from '../setup/server';
+import { type Tenant, type TenantCaller, ask, makeAgent, makeTenant, rootTenant } from '../setup/tenant';
+
+let server: TestServer;
+let root: TenantCaller;
+beforeAll(async () => {
+  server = await startServer();
+  root = await rootTenant(server);
+});
+afterAll(() => server.close());
+
+const denied = { http: 403, status: 'PERMISSION_DENIED' };
+const missing = { http: 404, status: 'NOT_FOUND' };
+const ids = async (by: TenantCaller, path: string): Promise<unknown[]> =>
+  ((await by.ok('GET', path))['result'] as { id: string }[]).map(({ id }) => id);
+
+test('an administrator makes customers below, sees and changes them, and deletes them', async () => {
+  const { admin, id } = await makeTenant(server);
+  const made = await admin.ok('POST', '/customers', {
+    name: 'Branch "North": Zürich',
+    detail: 'first',
+    email: 'north@example.com',
+    phone_number: '+41 44 000',
+    address: 'Bahnhofstrasse 1',
+    permission_ids: [64],
+  });
+  expect(made).toMatchObject({
+    name: 'Branch "North": Zürich',
+    detail: 'first',
+    email: 'north@example.com',
+    phone_number: '+41 44 000',
+    address: 'Bahnhofstrasse 1',
+    permission_ids: [64],
+    status: 'active',
+    tm_update: null,
+  });
+  expect(made).not.toHaveProperty('webhook_key');
+  const path = `/customers/${made['id']}`;
+  expect(await ids(admin, '/customers')).toEqual([made['id']]);
+  expect(await ids(root, '/customers')).toEqual(expect.arrayContaining([made['id'], id]));
+  expect(await admin.ok('PUT', path, { detail: '', email: '' })).toMatchObject({
+    detail: '',
+    email: '',
+    address: 'Bahnhofstrasse 1',
+  });
+  expect(await admin.refusal('DELETE', `/customers/${id}`)).toMatchObject(denied);
+  expect(await root.refusal('DELETE', `/customers/${id}`)).toMatchObject({
+    http: 409,
+    status: 'FAILED_PRECONDITION',
+  });
+  expect(await admin.ok('DELETE', path)).toMatchObject({
+    id: made['id'],
+    tm_delete: expect.any(String) as string,
+  });
+  expect(await admin.refusal('GET', path)).toMatchObject(missing);
+  expect(await ids(admin, '/customers')).toEqual([]);
+});
+
+test('the rights of the customer hold, as over every face', async () => {
+  const { admin } = await makeTenant(server, { customers_mgmt: 1 });
+  const { id } = await admin.ok('POST', '/customers', { name: 'x' });
+  expect(await admin.refusal('PUT', `/customers/${id}`, { name: 'y' })).toMatchObject(denied);
+  expect(await admin.refusal('POST', `/customers/${id}/freeze`)).toMatchObject(denied);
+  expect(await admin.refusal('DELETE', `/customers/${id}`)).toMatchObject(denied);
+  expect(
+    await admin.refusal('POST', `/billing_accounts/${id}/balance_add_force`, { balance: 1 }),
+  ).toMatchObject(denied);
+  const without = await makeTenant(server, { customers_mgmt: 0 });
+  expect(await without.admin.refusal('POST', '/customers', { name: 'x' })).toMatchObject(denied);
+  const dear = await makeTenant(server, { use_own_tariff: 0 });
+  expect(await dear.admin.refusal('POST', '/customers', { name: 'x' })).toMatchObject(denied);
+});
+
+test('a manager reads the own customer and changes nothing of it', async () => {
+  const { admin, id } = await makeTenant(server);
+  const { as } = await makeAgent(server, admin, { permission: 64 });
+  expect(await as.ok('GET', `/customers/${id}`)).toMatchObject({ id });
+  for (const [verb, path, body] of [
+    ['PUT', `/customers/${id}`, { name: 'x' }],
+    ['PUT', '/customer', { name: 'x' }],
+    ['GET', '/customers', undefined],
+    ['POST', '/customers', { name: 'x' }],
+    ['GET', '/billing_accounts', undefined],
+  ] as const)
+    expect(await as.refusal(verb, path, body)).toMatchObject(denied);
+});
+
+test('nobody freezes, deletes or pays himself', async () => {
+  const { admin, id } = await makeTenant(server);
+  expect(await admin.refusal('POST', `/customers/${id}/freeze`)).toMatchObject(denied);
+  expect(await admin.refusal('POST', `/customers/${id}/recover`)).toMatchObject(denied);
+  expect(
+    await admin.refusal('POST', `/billing_accounts/${id}/balance_add_force`, { balance: 1 }),
+  ).toMatchObject(denied);
+  expect(
+    await admin.refusal('POST', `/billing_accounts/${id}/balance_subtract_force`, { balance: 1 }),
+  ).toMatchObject(denied);
+});
+
+test('the balance is moved in the books, seen over every face', async () => {
+  const { admin, id, i_customer } = await makeTenant(server);
+  const path = `/billing_accounts/${id}`;
+  expect(await root.ok('POST', `${path}/balance_add_force`, { balance: 20.25 })).toMatchObject({
+    balance: 20.25,
+  });
+  expect(await root.ok('POST', `${path}/balance_subtract_force`, { balance: 30 })).toMatchObject({
+    balance: -9.75,
+  });
+  expect(await root.ok('POST', `${path}/balance_add_force`, { balance: 0 })).toMatchObject({
+    balance: -9.75,
+  });
+  for (const balance of [-1, null, 'x', 1e15])
+    expect((await root.ask('POST', `${path}/balance_add_force`, { balance })).status).toBe(400);
+  const { customer } = await server.root.call('getCustomerInfo', { i_customer });
+  expect(customer).toMatchObject({ balance: -9.75 });
+  expect(await admin.ok('GET', '/billing_account')).toMatchObject({ id, balance: -9.75, currency: 'USD' });
+  const billings = (await admin.ok('GET', '/billings'))['result'] as { id: string; amount: number }[];
+  expect(billings.map(({ amount }) => amount)).toEqual([-30, 20.25]);
+  expect(await admin.ok('GET', `/billings/${billings[0]?.id}`)).toEqual(billings[0]);
+  const [sums] = await runSql(server, 'SELECT sum(amount) = 0 AS even FROM entries');
+  expect(sums).toEqual({ even: true });
+});
+
+test('a number costs its price, and nothing is made without the money', async () => {
+  await runSql(server, `INSERT INTO prices (product, currency, amount) VALUES ('number', 'USD', 2)`);
+  const { admin, id } = await makeTenant(server, { balance: 3 });
+  await admin.ok('POST', '/numbers', { number: '+447700900001' });
+  expect(await admin.refusal('POST', '/numbers', { number: '+447700900002' })).toMatchObject({
+    http: 402,
+    status: 'PAYMENT_REQUIRED',
+  });
+  expect(await admin.ok('GET', `/billing_accounts/${id}`)).toMatchObject({ balance: 1 });
+  await runSql(server, 'DELETE FROM prices');
+  expect(await admin.refusal('POST', '/numbers', { number: '+447700900001' })).toMatchObject({
+    http: 409,
+    status: 'ALREADY_EXISTS',
+  });
+  expect((await admin.ask('POST', '/numbers', { number: '447700900001' })).status).toBe(400);
+});
+
+describe('suspension', () => {
+  const api = async (name: string): Promise<number> => {
+    const headers = { 'x-auth-reseller': name, 'x-auth-user': name, 'x-auth-password': apiPassword };
+    return (await fetch(`${server.url}/authenticated`, { headers })).status;
+  };
+
+  test('holds for the whole subtree, on all faces at once, tokens and access keys too', async () => {
+    const above = await makeTenant(server, { api_access: 1, api_mgmt: 1, api_password: apiPassword });
+    const xmlrpc = server.as(above.name, apiPassword);
+    const member = await makeMember(server, xmlrpc, {
+      name: uniqueName('below'),
+      ...Object.fromEntries(
+        ['accounts_mgmt', 'tariffs_mgmt', 'vouchers_mgmt', 'system_mgmt', 'api_mgmt'].map((name) => [
+          name,
+          0,
+        ]),
+      ),
+      did_pool_enabled: false,
+      ivr_apps_enabled: false,
+      asr_acd_enabled: false,
+      debit_credit_cards_enabled: false,
+    });
+    const { token } = await above.admin.ok('POST', '/accesskeys', {});
+    const byKey = async () =>
+      (await ask(server, 'GET', '/customer', { query: { accesskey: String(token) } })).status;
+    const all = async () => [
+      (await above.admin.ask('GET', '/customer')).status,
+      await byKey(),
+      await api(above.name),
+      await api(member.name),
+      ((await member.as.call('listCustomers').catch((fault: unknown) => fault)) as { faultCode?: number })
+        .faultCode,
+    ];
+    const open = [200, 200, 200, 200, undefined];
+    expect(await all()).toEqual(open);
+    await root.ok('POST', `/customers/${above.id}/freeze`);
+    expect(await all()).toEqual([403, 403, 403, 403, 403]);
+    const login = await ask(server, 'POST', '/auth/login', {
+      body: { username: above.name, password: 'correct-horse-1' },
+    });
+    expect([login.status, (login.body['error'] as { reason: string }).reason]).toEqual([
+      403,
+      'ACCOUNT_FROZEN',
+    ]);
+    await server.root.call('unblockCustomer', { i_customer: above.i_customer });
+    expect(await all()).toEqual(open);
+  });
+
+  test('of a customer below shows in its status, also when it comes from further above', async () => {
+    const { admin, id } = await makeTenant(server);
+    const below = await admin.ok('POST', '/customers', { name: 'below' });
+    const path = `/customers/${below['id']}`;
+    await root.ok('POST', `/customers/${id}/freeze`);
+    expect(await root.ok('GET', path)).toMatchObject({ status: 'suspended' });
+    expect(await root.ok('POST', `${path}/recover`)).toMatchObject({ status: 'suspended' });
+    await root.ok('POST', `/customers/${id}/recover`);
+    expect(await admin.ok('GET', path)).toMatchObject({ status: 'active' });
+  });
+});
+
+describe('?customer_id=', () => {
+  test('reaches downward only, for administrators, and what is done is recorded with who did it', async () => {
+    const { admin, id } = await makeTenant(server);
+    const below = await admin.ok('POST', '/customers', { name: 'below' });
+    const of = { customer_id: String(below['id']) };
+    const stranger = await makeTenant(server);
+    const flow = await admin.ok('POST', '/flows', { name: 'theirs' }, of);
+    expect(flow).toMatchObject({ customer_id: below['id'] });
+    expect(await ids(admin, '/flows')).toEqual([]);
+    expect(((await admin.ok('GET', '/flows', undefined, of))['result'] as unknown[]).length).toBe(1);
+    expect(await admin.ok('GET', '/customer', undefined, { customer_id: id })).toMatchObject({ id });
+    const manager = await makeAgent(server, admin, { permission: 64 });
+    expect(await manager.as.refusal('GET', '/flows', undefined, of)).toMatchObject(denied);
+    for (const customer_id of [stranger.id, '00000000-0000-4000-8000-000000000000', 'x'])
+      expect(await admin.refusal('GET', '/flows', undefined, { customer_id })).toMatchObject(missing);
+    expect(await stranger.admin.refusal('POST', '/flows', {}, of)).toMatchObject(missing);
+    const [record] = await runSql<{ caller: string; i_caller: number; i_actor: number; i_customer: number }>(
+      server,
+      'SELECT caller, i_caller, i_actor, i_customer FROM audit_records WHERE resource = $1',
+      `flows:uuid=${flow['id']}`,
+    );
+    expect(record?.i_actor).toBe(record?.i_customer);
+    expect(record?.i_caller).not.toBe(record?.i_actor);
+    expect(record?.caller).toMatch(/^admin-/);
+  });
+});
+
+describe('a neighbour does not exist', () => {
+  interface Things {
+    readonly of: Tenant;
+    readonly agent: string;
+    readonly accesskey: string;
+    readonly number: string;
+    readonly flow: string;
+    readonly queue: string;
+    readonly tag: string;
+    readonly billing: string;
+  }
+  let serial = 0;
+  const furnish = async (of: Tenant): Promise<Things> => {
+    const make = async (path: string, body: object): Promise<string> =>
+      String((await of.admin.ok('POST', path, body))['id']);
+    serial += 1;
+    const [billing] = (await of.admin.ok('GET', '/billings'))['result'] as { id: string }[];
+    return {
+      of,
+      agent: await make('/agents', { username: uniqueName() }),
+      accesskey: await make('/accesskeys', {}),
+      number: await make('/numbers', { number: `+49301234${1_000 + serial}` }),
+      flow: await make('/flows', {}),
+      queue: await make('/queues', {}),
+      tag: await make('/tags', {}),
+      billing: billing?.id ?? '',
+    };
+  };
+  const nobody = '00000000-0000-4000-8000-000000000000';
+  /** Every path with an id in it, or in its body. */
+  const walk = (them: Things, mine: Things): readonly (readonly [string, string, object?])[] => [
+    ['GET', `/customers/${them.of.id}`],
+    ['PUT', `/customers/${them.of.id}`, { name: 'x' }],
+    ['DELETE', `/customers/${them.of.id}`],
+    ['POST', `/customers/${them.of.id}/freeze`],
+    ['POST', `/customers/${them.of.id}/recover`],
+    ['GET', `/agents/${them.agent}`],
+    ['PUT', `/agents/${them.agent}`, { name: 'x' }],
+    ['DELETE', `/agents/${them.agent}`],
+    ['PUT', `/agents/${them.agent}/permission`, { permission: 16 }],
+    ['PUT', `/agents/${them.agent}/password`, { password: 'taken-over-1' }],
+    ['PUT', `/agents/${them.agent}/status`, { status: 'away' }],
+    ['PUT', `/agents/${them.agent}/addresses`, { addresses: [] }],
+    ['PUT', `/agents/${them.agent}/tag_ids`, { tag_ids: [] }],
+    ['PUT', `/agents/${mine.agent}/tag_ids`, { tag_ids: [them.tag] }],
+    ['POST', '/agents', { username: uniqueName(), tag_ids: [mine.tag, them.tag] }],
+    ...(['accesskey', 'number', 'flow', 'queue', 'tag'] as const).flatMap(
+      (kind) =>
+        [
+          ['GET', `/${kind}s/${them[kind]}`],
+          ['PUT', `/${kind}s/${them[kind]}`, { name: 'x' }],
+          ['DELETE', `/${kind}s/${them[kind]}`],
+        ] as const,
+    ),
+    ['POST', '/numbers', { number: '+12025550199', call_flow_id: them.flow }],
+    ['PUT', `/numbers/${mine.number}`, { message_flow_id: them.flow }],
+    ['POST', '/queues', { wait_flow_id: them.flow }],
+    ['POST', '/queues', { tag_ids: [them.tag] }],
+    ['PUT', `/queues/${mine.queue}`, { wait_flow_id: them.flow }],
+    ['PUT', `/queues/${mine.queue}`, { tag_ids: [mine.tag, them.tag] }],
+    ['GET', `/billing_accounts/${them.of.id}`],
+    ['POST', `/billing_accounts/${them.of.id}/balance_add_force`, { balance: 1 }],
+    ['POST', `/billing_accounts/${them.of.id}/balance_subtract_force`, { balance: 1 }],
+    ['GET', `/billings/${them.billing}`],
+  ];
+
+  test('on any path: 404, the same bytes as for what never was, and nothing changed', async () => {
+    const mine = await furnish(await makeTenant(server, { balance: 5 }));
+    const them = await furnish(await makeTenant(server, { balance: 5 }));
+    const never: Things = {
+      ...mine,
+      ...Object.fromEntries(Object.keys(mine).map((name) => [name, nobody])),
+      of: { ...mine.of, id: nobody },
+    };
+    const pictures = `SELECT (SELECT json_agg(u ORDER BY i_web_user) FROM users u)::text AS users,
+      (SELECT json_agg(n ORDER BY i_number) FROM numbers n)::text AS numbers,
+      (SELECT json_agg(q ORDER BY i_queue) FROM queues q)::text AS queues,
+      (SELECT json_agg(f ORDER BY i_flow) FROM flows f)::text AS flows,
+      (SELECT json_agg(t ORDER BY i_tag) FROM tags t)::text AS tags,
+      (SELECT json_agg(k ORDER BY i_access_key) FROM access_keys k)::text AS keys,
+      (SELECT json_agg(c ORDER BY i_customer) FROM customers c)::text AS customers`;
+    const before = await runSql(server, pictures);
+    const asked = async (verb: string, path: string, body?: object, query?: Record<string, string>) => {
+      const { status, text } = await ask(server, verb, path, {
+        headers: { authorization: `Bearer ${mine.of.admin.token}`, 'x-request-id': 'same' },
+        ...(body && { body }),
+        ...(query && { query }),
+      });
+      return { status, text };
+    };
+    const foreign = walk(them, mine);
+    const unknown = walk(never, mine);
+    for (const [index, [verb, path, body]] of foreign.entries()) {
+      const [, otherPath = '', otherBody] = unknown[index] ?? [];
+      const answer = await asked(verb, path, body);
+      expect({ verb, path, ...answer }).toMatchObject({ verb, path, status: 404 });
+      expect({ verb, path, ...(await asked(verb, otherPath, otherBody)) }).toEqual({ verb, path, ...answer });
+    }
+    for (const [verb, path] of [
+      ['GET', '/agents'],
+      ['GET', '/customer'],
+      ['GET', '/billings'],
+    ] as const) {
+      const answer = await asked(verb, path, undefined, { customer_id: them.of.id });
+      expect(answer.status).toBe(404);
+      expect(await asked(verb, path, undefined, { customer_id: nobody })).toEqual(answer);
+    }
+    expect(await runSql(server, pictures)).toEqual(before);
+  });
+
+  test('and the walk knows every path', () => {
+    const of: Tenant = { id: nobody, i_customer: 0, name: '', admin: root, admin_id: nobody };
+    const things = Object.fromEntries(
+      ['agent', 'accesskey', 'number', 'flow', 'queue', 'tag', 'billing'].map((name) => [name, nobody]),
+    ) as unknown as Things;
+    const walked = walk({ ...things, of }, { ...things, of }).map(
+      ([verb, path]) => `${verb} ${path.replace(nobody, '{id}')}`,
+    );
+    const withIds = tenantOperations
+      .filter(({ path }) => path.includes('{id}'))
+      .map(({ verb, path }) => `${verb} ${path}`);
+    expect(withIds.filter((one) => !walked.includes(one))).toEqual([]);
+  });
+});
+
+test('a flow in use stays, a tag is taken off everywhere', async () => {
+  const { admin } = await makeTenant(server);
+  const flow = await admin.ok('POST', '/flows', {});
+  const number = await admin.ok('POST', '/numbers', { number: '+12025550142', message_flow_id: flow['id'] });
+  expect(await admin.refusal('DELETE', `/flows/${flow['id']}`)).toMatchObject({
+    http: 409,
+    status: 'FAILED_PRECONDITION',
+  });
+  await admin.ok('DELETE', `/numbers/${number['id']}`);
+  await admin.ok('DELETE', `/flows/${flow['id']}`);
+  const tag = await admin.ok('POST', '/tags', {});
+  const queue = await admin.ok('POST', '/queues', { tag_ids: [tag['id']] });
+  const agent = await admin.ok('POST', '/agents', { username: uniqueName(), tag_ids: [tag['id']] });
+  await admin.ok('DELETE', `/tags/${tag['id']}`);
+  expect(await admin.ok('GET', `/queues/${queue['id']}`)).toMatchObject({ tag_ids: [] });
+  expect(await admin.ok('GET', `/agents/${agent['id']}`)).toMatchObject({ tag_ids: [] });
+});
+
+describe('lists', () => {
+  const everything = [
+    '/tags',
+    '/flows',
+    '/queues',
+    '/numbers',
+    '/agents',
+    '/accesskeys',
+    '/customers',
+    '/billings',
+  ];
+  const tables: Readonly<Record<string, string>> = {
+    '/agents': 'users',
+    '/accesskeys': 'access_keys',
+    '/customers': 'customers',
+    '/billings': 'entries',
+  };
+
+  test.each(everything)(
+    '%s: to the end, nothing lost or doubled at equal times, newest first',
+    async (path) => {
+      const { admin, id, i_customer } = await makeTenant(server);
+      for (let n = 0; n < 13; n += 1) {
+        if (path === '/agents') await admin.ok('POST', path, { username: uniqueName() });
+        else if (path === '/numbers') await admin.ok('POST', path, { number: `+1${i_customer}000${10 + n}` });
+        else if (path === '/billings')
+          await root.ok('POST', `/billing_accounts/${id}/balance_add_force`, { balance: n + 1 });
+        else await admin.ok('POST', path, { name: `n ${n}` });
+      }
+      const table = tables[path] ?? path.slice(1);
+      if (table !== 'entries') {
+        const owner = table === 'customers' ? 'i_wholesaler' : 'i_customer';
+        // All but a few of one time, to the microsecond.
+        await runSql(
+          server,
+          `UPDATE ${table} SET created_at = '2026-01-02 03:04:05.678901+00' WHERE ${owner} = $1
+         AND ctid NOT IN (SELECT ctid FROM ${table} WHERE ${owner} = $1 ORDER BY created_at DESC LIMIT 3)`,
+          i_customer,
+        );
+      }
+      const whole = (await admin.ok('GET', path))['result'] as { id: string; tm_create: string }[];
+      expect(whole.length).toBeGreaterThanOrEqual(13);
+      expect(whole.map(({ tm_create }) => tm_create)).toEqual(
+        whole
+          .map(({ tm_create }) => tm_create)
+          .toSorted()
+          .toReversed(),
+      );
+      for (const page_size of ['1', '2', '5']) {
+        const seen: unknown[] = [];
+        let page_token = '';
+        do {
+          const page = await admin.ok('GET', path, undefined, { page_size, page_token });
+          const rows = page['result'] as unknown[];
+          expect(rows.length).toBeLessThanOrEqual(Number(page_size));
+          seen.push(...rows);
+          page_token = String(page['next_page_token']);
+          expect(page_token).toMatch(/^[A-Za-z0-9_-]*$/);
+        } while (page_token !== '');
+        expect(seen).toEqual(whole);
+      }
+    },
+  );
+
+  test('page_size and page_token are checked', async () => {
+    const { admin } = await makeTenant(server);
+    const bad: Record<string, string>[] = [
+      { page_size: '0' },
+      { page_size: '101' },
+      { page_size: 'x' },
+      { page_token: 'x' },
+      { page_token: Buffer.from('1 infinity').toString('base64url') },
+      { page_token: Buffer.from('1 2026-99-99 00:00:00+00').toString('base64url') },
+      { after: '1' },
+    ];
+    for (const query of bad)
+      expect([query, (await admin.ask('GET', '/tags', undefined, query)).status]).toEqual([query, 400]);
+  });
+});
