@@ -39,6 +39,10 @@ async function* following<T>(first: T[], limit: number, fetch: (page: Page<T>) =
   }
 }
 
+/** Whether there is nothing in it; what comes in batches has at least one. */
+export const isEmpty = <T>(rows: readonly T[] | Batches<T>): boolean =>
+  Array.isArray(rows) && rows.length === 0;
+
 /** Changes each row of a list on its way. */
 export function mapRows<T, U>(
   rows: readonly T[] | Batches<T>,

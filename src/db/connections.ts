@@ -79,9 +79,8 @@ const waitingAtMost = 1_000;
 
 /** Borrows a connection of the pool. Throws fault 503 when there is none in time. */
 export async function borrow(owner: Knex): Promise<Client> {
-  if (poolState(owner).waiting >= waitingAtMost)
-    throw unavailable(new Error('Too many wait for a connection'));
   try {
+    if (poolState(owner).waiting >= waitingAtMost) throw new Error('Too many wait for a connection');
     return await poolOf(owner).acquireConnection();
   } catch (error) {
     throw unavailable(error);

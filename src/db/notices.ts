@@ -44,8 +44,9 @@ export function createNotices(connect: () => Client, hear: (payload: string | un
   const keepListening = async (): Promise<void> => {
     while (!signal.aborted) {
       const client = connect();
-      // Told to whoever waits for an answer of it.
-      client.on('error', () => undefined);
+      client.on('error', () => {
+        heardAll_at = -Infinity;
+      });
       await listen(client).catch(() => undefined);
       heardAll_at = -Infinity;
       await client.end().catch(() => undefined);

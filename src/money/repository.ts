@@ -82,7 +82,7 @@ const listStatement = sql(
   'list_payments',
   `SELECT e.i_entry, ${paymentColumns('e.i_customer', 'e.amount')}
    FROM entries e JOIN payments p ON p.i_payment = e.i_payment
-   WHERE e.i_customer = $1
+   WHERE e.i_customer = (SELECT c.i_customer FROM customers c WHERE c.i_customer = $1 AND $8 = ANY(c.path))
      AND ($2::timestamptz IS NULL OR p.payment_time >= $2) AND ($3::timestamptz IS NULL OR p.payment_time < $3)
      AND ($4::int IS NULL OR sign(e.amount) = $4) AND e.i_entry > $5
    ORDER BY e.i_entry OFFSET $6 LIMIT $7`,
@@ -100,9 +100,10 @@ export interface ListedPayment extends PaymentRow {
   readonly i_entry: string;
 }
 
-/** Payments as seen from the customer's account, in the order in which they were booked. */
+/** Payments as seen from the account of the actor or of a customer below it, in the order in which they were booked. */
 export const listPayments = (
   db: Queryable,
+  actor: Actor,
   filter: PaymentFilter,
   { last, offset, size }: Page<ListedPayment>,
 ): Promise<ListedPayment[]> =>
@@ -114,13 +115,15 @@ export const listPayments = (
     last?.i_entry ?? 0,
     offset,
     size,
+    actor.i_customer,
   ]);
 
 const statementSumsStatement = sql(
   'statement_sums',
   `SELECT coalesce(sum(e.amount) FILTER (WHERE p.created_at < $2), 0)::text AS opening,
      coalesce(sum(e.amount) FILTER (WHERE $3::timestamptz IS NULL OR p.created_at < greatest($2, $3)), 0)::text AS closing,
-     coalesce(max(e.i_entry), 0) AS last_entry
+     coalesce(max(e.i_entry), 0) AS last_entry,
+     EXISTS (SELECT FROM customers c WHERE c.i_customer = $1 AND $4 = ANY(c.path)) AS is_within
    FROM entries e JOIN payments p ON p.i_payment = e.i_payment WHERE e.i_customer = $1`,
 );
 
@@ -136,11 +139,18 @@ export interface StatementSums {
   readonly closing: Money;
   /** The last entry that is in the sums: an account's are made one after the other, under the lock on its row. */
   readonly last_entry: string;
+  /** Whether it is the account of the actor or of a customer below it. */
+  readonly is_within: boolean;
 }
 
 /** What the account stood at before and after the period. */
-export async function statementSums(db: Queryable, { i_customer, from, to }: Period): Promise<StatementSums> {
-  const [row] = await db.query<StatementSums>(statementSumsStatement, [i_customer, from, to]);
+export async function statementSums(
+  db: Queryable,
+  actor: Actor,
+  { i_customer, from, to }: Period,
+): Promise<StatementSums> {
+  const values = [i_customer, from, to, actor.i_customer];
+  const [row] = await db.query<StatementSums>(statementSumsStatement, values);
   if (!row) throw new Error('An aggregate answered no row');
   return row;
 }

@@ -148,15 +148,21 @@ export async function lockUser(
 
 const listStatement = sql(
   'list_users',
-  `SELECT ${rowColumns} FROM users u WHERE u.i_customer = $1 AND u.deleted_at IS NULL AND u.i_web_user > $2
+  `SELECT ${rowColumns} FROM users u
+   WHERE u.i_customer = (
+       SELECT c.i_customer FROM customers c WHERE c.i_customer = $1 AND $5 = ANY(c.path) AND c.deleted_at IS NULL)
+     AND u.deleted_at IS NULL AND u.i_web_user > $2
    ORDER BY u.i_web_user OFFSET $3 LIMIT $4`,
 );
 
+/** The users of the actor or of a customer below it. */
 export const listUsers = (
   db: Queryable,
+  actor: Actor,
   i_customer: number,
   { last, offset, size }: Page<UserRow>,
-): Promise<UserRow[]> => db.query<UserRow>(listStatement, [i_customer, last?.i_web_user ?? 0, offset, size]);
+): Promise<UserRow[]> =>
+  db.query<UserRow>(listStatement, [i_customer, last?.i_web_user ?? 0, offset, size, actor.i_customer]);
 
 const insertStatement = sql(
   'insert_user',

@@ -4,7 +4,7 @@
  * to edit; the actor's own users are its own affair.
  */
 import { changesBetween, secretChange } from '../core/audit';
-import { inBatches } from '../core/batches';
+import { inBatches, isEmpty } from '../core/batches';
 import type { Call } from '../core/method';
 import { demandPolicy, demandSatisfies } from '../core/password-policy';
 import { demand } from '../core/rights';
@@ -112,10 +112,11 @@ export async function listWebUsers(
   params: { i_customer?: number; offset?: number; limit?: number },
 ) {
   const i_customer = params.i_customer ?? call.actor.i_customer;
-  await demandWithin(call.db, call.actor, i_customer);
+  const { db, actor } = call;
   const web_users = await inBatches<UserRow>(params, (page) =>
-    repository.listUsers(call.db, i_customer, page),
+    repository.listUsers(db, actor, i_customer, page),
   );
+  if (isEmpty(web_users)) await demandWithin(db, actor, i_customer);
   return { result: 'OK' as const, web_users };
 }
 
