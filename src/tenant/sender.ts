@@ -192,5 +192,8 @@ function headersOf(event: Event, key: string, body: string): Record<string, stri
   };
 }
 
-/** Events of who wants none any more, and what nobody took in a week; answers how many. */
-export const purgeEvents = async (db: Database): Promise<number> => (await db.query(purgeStatement)).length;
+/** Drops the events of who wants none any more, and what nobody took in a week. */
+export async function purgeEvents(db: Database, log: Logger): Promise<void> {
+  const dropped = await db.query(purgeStatement);
+  if (dropped.length > 0) log.warn('Events that nobody takes were dropped', { events: dropped.length });
+}

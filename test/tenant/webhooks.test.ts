@@ -3,8 +3,11 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { asRanges } from '../../src/config';
+import { createLog } from '../../src/log';
 import { deliver, isPublic } from '../../src/tenant/receiver';
+import { purgeEvents } from '../../src/tenant/sender';
 import { runSql } from '../setup/family';
 import { connectionString, killPrograms, start, until } from '../setup/processes';
 import { type Receiver, startReceiver } from '../setup/receiver';
@@ -339,6 +342,21 @@ test('none is lost when the server is killed, and another tells it', async () =>
   expect(made.filter((one) => !told.includes(one))).toEqual([]);
   await second.close();
 }, 60_000);
+
+test('what nobody took in a week is dropped, and told in the log', async () => {
+  const receiver = await receive();
+  receiver.status = 500;
+  const { i_customer } = await listening(server, receiver);
+  await runSql(
+    server,
+    `UPDATE webhook_events SET created_at = now() - interval '8 days' WHERE i_customer = $1`,
+    i_customer,
+  );
+  const stream = new PassThrough();
+  await purgeEvents(server.db, createLog('warn', false, stream));
+  expect(String(stream.read())).toContain('dropped');
+  expect(await runSql(server, 'SELECT FROM webhook_events WHERE i_customer = $1', i_customer)).toEqual([]);
+});
 
 test('several servers tell each event once', async () => {
   const connection = await makeDatabase();
