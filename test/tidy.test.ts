@@ -62,6 +62,7 @@ function layerOf(file: string): Layer {
     'main.ts': 'main',
     'cli.ts': 'main',
     'serve.ts': 'command',
+    'workers.ts': 'command',
     commands: 'command',
     'app.ts': 'app',
     'store.ts': 'store',
