@@ -354,6 +354,8 @@ test('what nobody took in a week is dropped, and told in the log', async () => {
   );
   const stream = new PassThrough();
   await purgeEvents(server.db, createLog('warn', false, stream));
+  // Lines of one turn of the event loop are written at its end.
+  await new Promise(setImmediate);
   expect(String(stream.read())).toContain('dropped');
   expect(await runSql(server, 'SELECT FROM webhook_events WHERE i_customer = $1', i_customer)).toEqual([]);
 });
