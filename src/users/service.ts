@@ -71,17 +71,18 @@ export async function updateWebUser(
 ) {
   const user = await demandChangeable(call, params.i_web_user);
   if (params.web_password !== undefined) demandSatisfies(params.web_password, user.policy);
-  if (params.i_access_level !== undefined && params.i_access_level !== administratorLevel)
-    await demandNotLast(call, user);
-  await repository.updateUser(call.db, params.i_web_user, params, password_hash ?? null);
+  const { i_access_level = administratorLevel } = params;
+  await Promise.all([
+    repository.updateUser(call.db, params.i_web_user, params, password_hash ?? null),
+    i_access_level !== administratorLevel && demandNotLast(call, user),
+  ]);
   await record(call, 'U', user, user, params);
   return { result: 'OK' as const, i_web_user: user.i_web_user };
 }
 
 export async function deleteWebUser(call: Call, { i_web_user }: { i_web_user: number }) {
   const user = await demandChangeable(call, i_web_user);
-  await demandNotLast(call, user);
-  await repository.markUserDeleted(call.db, i_web_user);
+  await Promise.all([repository.markUserDeleted(call.db, i_web_user), demandNotLast(call, user)]);
   await record(call, 'D', user, {}, {});
   return { result: 'OK' as const, i_web_user };
 }
@@ -94,8 +95,10 @@ export const unblockWebUser = (call: Call, { i_web_user }: { i_web_user: number 
 async function setBlocked(call: Call, i_web_user: number, blocked: boolean) {
   const user = await demandChangeable(call, i_web_user);
   if (user.blocked !== blocked) {
-    if (blocked) await demandNotLast(call, user);
-    await repository.setUserBlocked(call.db, i_web_user, blocked);
+    await Promise.all([
+      repository.setUserBlocked(call.db, i_web_user, blocked),
+      blocked && demandNotLast(call, user),
+    ]);
     await record(call, 'U', user, { blocked: user.blocked }, { blocked });
   }
   return { result: 'OK' as const, i_web_user };
