@@ -172,6 +172,12 @@ export const settings = {
     whole(100, 600_000),
     'How long one call may take, in milliseconds.',
   ),
+  workers: setting(
+    'TREELINE_WORKERS',
+    '1',
+    whole(1, 64),
+    'How many processes serve; each has its own connections to PostgreSQL.',
+  ),
   pool_size: setting('TREELINE_POOL_SIZE', '16', whole(1, 1_000), 'Connections to PostgreSQL.'),
   pool_wait_ms: setting(
     'TREELINE_POOL_WAIT_MS',

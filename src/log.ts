@@ -34,17 +34,21 @@ const json = format.printf(({ level, message, ...rest }) =>
   asJson({ timestamp: timestamp(), level, message, ...rest }),
 );
 
+/** So much goes into a pipe as a whole, where several workers write into one. */
+const wholeAtMost = 4_096;
+
 /** What is logged in one turn of the event loop is written at once: to a file, Node waits for each write. */
 function inOneWrite(stream: NodeJS.WritableStream): Writable {
   let lines = '';
   const flush = (): void => {
-    stream.write(lines);
+    if (lines !== '') stream.write(lines);
     lines = '';
   };
   return new Writable({
     decodeStrings: false,
     write: (line: string, _encoding, done) => {
       if (lines === '') setImmediate(flush);
+      else if (lines.length + line.length > wholeAtMost) flush();
       lines += line;
       done();
     },

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Ended } from '../core/dispatch';
 import type { Database } from '../db/database';
+import { metricsText } from './shared-metrics';
 
 export interface Metrics {
   readonly observe: (ended: Ended) => void;
@@ -40,7 +41,7 @@ export function createMetrics(db: Database): Metrics {
       calls.inc({ method, fault });
       seconds.observe({ method }, duration_ms / 1_000);
     },
-    text: () => registry.metrics(),
+    text: metricsText(registry),
     content_type: registry.contentType,
   };
 }
