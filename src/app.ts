@@ -92,11 +92,14 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   const sender = startSender(core);
   wakeSender = sender.wake;
   const purge = setInterval(() => {
-    Promise.all([purgeFailures(db), purgeIdempotencyKeys(db), purgeEndedTokens(db), purgeEvents(db, log)]).catch(
-      (error: unknown) => {
-        log.warn('What has aged out was not purged', { cause: String(error) });
-      },
-    );
+    Promise.all([
+      purgeFailures(db),
+      purgeIdempotencyKeys(db),
+      purgeEndedTokens(db),
+      purgeEvents(db, log),
+    ]).catch((error: unknown) => {
+      log.warn('What has aged out was not purged', { cause: String(error) });
+    });
   }, purgeEvery_ms).unref();
   app.addHook('onClose', async () => {
     clearInterval(purge);
