@@ -4,12 +4,13 @@
  * an API password is; unknown customers, unknown users and wrong passwords take the same time.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { sql } from '../db/database';
+import { type Transaction, sql } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import { type Keepers, type Visit, apiRefusal, recordFailure } from './authenticate';
 import { type Credentials, ha1Of, randomPassword, verifyPassword } from './credentials';
+import { endOf } from './in-time';
 import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
@@ -59,14 +60,16 @@ const findStatement = sql(
 
 /** The caller, if the password is right. Throws fault 429 when locked, 403 when it may not call. */
 export async function authenticateUser(
-  { db, authority, credentials }: Keepers,
+  { db, config, authority, credentials }: Keepers,
   { address, request_id }: Visit,
   { customer, user, password }: Claimed,
 ): Promise<Caller | 'wrong'> {
+  const ends_at = endOf({ config });
   const [customer_key, user_key] = [nameKey(customer), nameKey(user)];
   const suffix = `@${customer_key}`;
-  const login_key = user_key.endsWith(suffix) ? user_key : user_key + suffix;
-  const lockout = apiLockout(address, login_key);
+  const short_key = user_key.endsWith(suffix) ? user_key.slice(0, -suffix.length) : user_key;
+  const login_key = short_key + suffix;
+  const lockout = apiLockout(address, short_key, login_key);
   const key = `user ${lockout.scope} ${login_key}`;
   // As over the other faces, only who proves it right is answered from memory.
   const remembered = authority.recall(key) as Person | undefined;
@@ -74,13 +77,14 @@ export async function authenticateUser(
     return callerOf(remembered, address);
   }
   const since = authority.moment();
-  const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_key, inetOf(address)];
+  const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_keys, inetOf(address)];
   const [row] = await db.query<PersonRow>(findStatement, values);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.web_login === null ? undefined : row;
   if (!(await proves(credentials, known, password))) {
-    await countFailure(db, lockout, (tx) => recordFailure(tx, { address, request_id }, known));
+    const record = (tx: Transaction) => recordFailure(tx, { address, request_id }, known);
+    await countFailure(db, lockout, record, ends_at);
     return 'wrong';
   }
   if (!known) return 'wrong';
@@ -90,7 +94,7 @@ export async function authenticateUser(
   if (refusal) throw refusal;
   if (known.is_default) {
     const { path, life_ms } = known;
-    authority.keep(since, key, known, { path, login_key: lockout.login_key, life_ms });
+    authority.keep(since, key, known, { path, login_keys: lockout.login_keys, life_ms });
   }
   return callerOf(known, address);
 }
