@@ -7,10 +7,16 @@ import { placeOfMistake } from './place';
 /** As a text that no caller can send: control characters are refused wherever a text is taken. */
 const exponentMark = '\u0000exponent ';
 
+/**
+ * A text, also one that nobody closes, or a number, whole. Each is taken from its beginning to its end whatever it is:
+ * where a part of one could be tried again from within, a megabyte of digits would take minutes.
+ */
+const token = /"(?:[^"\\]+|\\[^])*(?:"|\\?$)|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
 /** Numbers such as 1e2, as texts with that mark. */
 const markExponents = (text: string): string =>
-  text.replaceAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?[eE][+-]?\d+/g, (token) =>
-    token.startsWith('"') ? token : JSON.stringify(exponentMark + token),
+  text.replaceAll(token, (found) =>
+    found.startsWith('"') || !/e/i.test(found) ? found : JSON.stringify(exponentMark + found),
   );
 
 /**
