@@ -170,7 +170,11 @@ test('every server of the suite is searched when it is closed, and the search fi
   // A password in the place of a login is logged; one in a description stands in a table, and in an answer.
   const [inLog, inTable] = [planted('log'), planted('table')];
   await server
-    .as(inLog, inLog)
+    .as('root', inLog)
+    .fault('listCustomers')
+    .catch(() => undefined);
+  await server
+    .as(inLog, 'something else')
     .fault('listCustomers')
     .catch(() => undefined);
   const described = { name: uniqueName(), i_tariff: 1, web_password: inTable, description: inTable };

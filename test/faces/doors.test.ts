@@ -168,6 +168,8 @@ test('callers who do not read their answers hold neither a connection of the dat
   );
   const request = requestBytes({ headers: [basic('root', rootPassword)], body: callBody('listCustomers') });
   const port = Number(new URL(server.url).port);
+  // Those that clients of ours keep alive.
+  const kept = await openConnections();
   const before = process.memoryUsage().rss;
   const sockets = times(20, () => {
     const socket = connect(port, '127.0.0.1').pause();
@@ -182,7 +184,7 @@ test('callers who do not read their answers hold neither a connection of the dat
   for (const socket of sockets) socket.destroy();
   // Whole, each answer has some 10 MB, and twenty of them 200 as bytes alone.
   expect(risen).toBeLessThan(200_000_000);
-  await until('the end of their calls', async () => (await openConnections()) <= 1);
+  await until('the end of their calls', async () => (await openConnections()) <= Math.max(kept, 1));
 }, 60_000);
 
 const openConnections = (): Promise<number> =>

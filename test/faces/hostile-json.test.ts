@@ -60,7 +60,7 @@ const everything = (): Target[] => [
 
 async function send({ verb, path, headers }: Target, body: string | Buffer, more: readonly string[] = []) {
   const bytes = requestBytes({ method: verb, path, headers: [...headers, ...more], body });
-  const answer = await exchangeRaw(server.url, bytes, { method: verb, timeout_ms: 2_000 });
+  const answer = await exchangeRaw(server.url, bytes, { method: verb, timeout_ms: 10_000 });
   if (!answer) throw new Error(`${verb} ${path} was not answered`);
   return answer;
 }
@@ -126,7 +126,8 @@ describe.each(faces)('%s', (face) => {
       const began = performance.now();
       const answer = await send(target(face), body);
       expect([body.slice(0, 30), answer.status]).toEqual([body.slice(0, 30), 400]);
-      expect(performance.now() - began).toBeLessThan(1_000);
+      // Of a megabyte that is read in the wrong way some took minutes.
+      expect(performance.now() - began).toBeLessThan(5_000);
       expect(answer.body.length).toBeLessThan(2_000);
       expect(() => JSON.parse(answer.body.toString()) as unknown).not.toThrow();
     }
@@ -206,7 +207,7 @@ test('css and texts stand in answers as they were given, in JSON that no browser
     '</style><script>alert(1)</script>',
     ']]>--><!--',
     '"}],"status_code":200,"x":{"',
-    '\u2028\u2029</title>',
+    '</title><svg onload=alert(1)>',
     "=cmd|'/c calc'!A1",
   ];
   const call = resellerAs(server, rootIdentity);

@@ -33,11 +33,15 @@ export function addSecret(text: string, what: string, toldIn?: string): void {
   secrets.set(copyOf(text), { what, ...(toldIn !== undefined && { toldIn }) });
 }
 
-const names = '(?:\\w*password|token|accesskey|webhook_key|secret_key)';
-const ofMembers = [
+/** In XML and in JSON. */
+const membersNamed = (names: string): RegExp[] => [
   new RegExp(`<name>\\s*(${names})\\s*</name>\\s*<value>(?:<string>)?([^<]+)`, 'g'),
   new RegExp(`"(${names})"\\s*:\\s*"([^"\\\\]+)"`, 'g'),
 ];
+const names = '(?:\\w*password|token|accesskey|webhook_key|secret_key)';
+const ofMembers = membersNamed(names);
+/** Whoever tries a login as its password has told no secret. */
+const ofLogins = membersNamed('username|web_login|login');
 const ofRequests = [
   ...ofMembers,
   /\r\n(x-auth-password): *([^\r\n]+)/gi,
@@ -56,7 +60,8 @@ const foundBy = (patterns: readonly RegExp[], text: string): (readonly [text: st
 function learnBasic(text: string): void {
   for (const [, encoded = ''] of text.matchAll(/\r\nauthorization: *basic +([A-Za-z0-9+/=]+)/gi)) {
     const [, login, password] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
-    if (login === undefined || password === undefined || !isDistinctive(password)) continue;
+    if (login === undefined || password === undefined || login === password || !isDistinctive(password))
+      continue;
     addSecret(password, 'a password of Basic');
     addSecret(encoded.replace(/=+$/, ''), 'what Basic sends');
     for (const hash of ['md5', 'sha256']) {
@@ -78,7 +83,8 @@ function listen(socket: Socket, leak: (what: string) => void): void {
     said = '';
     heard = (heard + chunk.toString('latin1')).slice(-heardAtMost - chunk.length);
     learnBasic(heard);
-    for (const [text, what] of foundBy(ofRequests, heard)) addSecret(text, what);
+    const logins = new Set(foundBy(ofLogins, heard).map(([text]) => text));
+    for (const [text, what] of foundBy(ofRequests, heard)) if (!logins.has(text)) addSecret(text, what);
     heard = copyOf(heard.slice(-heardAtMost));
   });
   const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;

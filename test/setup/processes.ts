@@ -74,12 +74,13 @@ export function killPrograms(): void {
 
 type Nothing = undefined | null | false;
 
-/** Polls until there is a value, for at most 20 seconds; `what` is told when there is none. */
+/** Polls until there is a value, for at most 20 seconds unless told otherwise; `what` is told when there is none. */
 export async function until<Value>(
   what: string,
   find: () => Value | Nothing | Promise<Value | Nothing>,
+  patience_ms = 20_000,
 ): Promise<Value> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
+  for (const deadline = Date.now() + patience_ms; Date.now() < deadline;) {
     const value = await find();
     if (value !== undefined && value !== null && value !== false) return value;
     await sleep(20);

@@ -13,6 +13,8 @@ const exponentMark = '\u0000exponent ';
  */
 const token = /"(?:[^"\\]+|\\[^])*(?:"|\\?$)|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
+const shown = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
+
 /** Numbers such as 1e2, as texts with that mark. */
 const markExponents = (text: string): string =>
   text.replaceAll(token, (found) =>
@@ -61,7 +63,7 @@ function describePlace(text: string): string {
 function valueOf(json: unknown, limits: { nesting: number; members: number }, left: number): Value {
   if (typeof json === 'number') return Number.isInteger(json) ? json : new Double(json);
   if (typeof json === 'string' && json.startsWith(exponentMark))
-    return new Unreadable('double', json.slice(exponentMark.length));
+    return new Unreadable('double', shown(json.slice(exponentMark.length)));
   if (json === null || typeof json === 'string' || typeof json === 'boolean') return json;
   if (left === 0) throw new Fault('not_a_call', `Values are nested deeper than ${limits.nesting} levels`);
   const members = Array.isArray(json) ? json.length : Object.keys(json as object).length;
