@@ -82,6 +82,7 @@ test('logins are unique on the platform, and wrong members are told in the words
     http: 409,
     status: 'ALREADY_EXISTS',
     message: 'This username is taken already',
+    details: [{ field: 'username', message: 'This username is taken already' }],
   });
   const cases: [object, string][] = [
     [{}, 'username'],
