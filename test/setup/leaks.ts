@@ -17,6 +17,10 @@ interface Secret {
 
 /** Of one test file: jest loads this module anew for each. */
 const secrets = new Map<string, Secret>();
+/** The same by their first characters: where there are thousands, a text is gone through once and not for each. */
+const byBeginning = new Map<string, readonly string[]>();
+const beginning_characters = 8;
+const many = 200;
 
 /**
  * Only what would not stand somewhere by chance is looked for: 10 characters and more, of ASCII, with letters, and
@@ -30,6 +34,8 @@ const copyOf = (text: string): string => Buffer.from(text, 'latin1').toString('l
 
 export function addSecret(text: string, what: string, toldIn?: string): void {
   if (!isDistinctive(text) || secrets.has(text)) return;
+  const beginning = copyOf(text.slice(0, beginning_characters));
+  byBeginning.set(beginning, [...(byBeginning.get(beginning) ?? []), copyOf(text)]);
   secrets.set(copyOf(text), { what, ...(toldIn !== undefined && { toldIn }) });
 }
 
@@ -60,6 +66,7 @@ const foundBy = (patterns: readonly RegExp[], text: string): (readonly [text: st
 function learnBasic(text: string): void {
   for (const [, encoded = ''] of text.matchAll(/\r\nauthorization: *basic +([A-Za-z0-9+/=]+)/gi)) {
     const [, login, password] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+    if (secrets.has(encoded.replace(/=+$/, ''))) continue;
     if (login === undefined || password === undefined || login === password || !isDistinctive(password))
       continue;
     addSecret(password, 'a password of Basic');
@@ -70,6 +77,7 @@ function learnBasic(text: string): void {
   }
 }
 
+const startsRequest = /^(GET|POST|PUT|PATCH|DELETE) /;
 const heardAtMost = 20_000;
 const longest = 4_096;
 let connections = 0;
@@ -81,7 +89,9 @@ function listen(socket: Socket, leak: (what: string) => void): void {
   socket.on('data', (chunk: Buffer) => {
     request += 1;
     said = '';
-    heard = (heard + chunk.toString('latin1')).slice(-heardAtMost - chunk.length);
+    const arrived = chunk.toString('latin1');
+    // Of a connection that is kept alive only the last request is looked at, or each would be again and again.
+    heard = startsRequest.test(arrived) ? arrived : heard + arrived;
     learnBasic(heard);
     const logins = new Set(foundBy(ofLogins, heard).map(([text]) => text));
     for (const [text, what] of foundBy(ofRequests, heard)) if (!logins.has(text)) addSecret(text, what);
@@ -92,7 +102,7 @@ function listen(socket: Socket, leak: (what: string) => void): void {
     said += typeof chunk === 'string' ? chunk : (chunk as Buffer).toString('latin1');
     const answer = `${connection}.${request}`;
     for (const [text, what] of foundBy(ofAnswers, said)) addSecret(text, `${what}, told once`, answer);
-    for (const [text, { what, toldIn }] of secrets) if (toldIn !== answer && said.includes(text)) leak(what);
+    for (const { what, toldIn } of secretsIn(said)) if (toldIn !== answer) leak(what);
     said = copyOf(said.slice(-longest));
     return write(chunk, ...rest);
   };
@@ -122,9 +132,18 @@ export async function everyTable(connection: ClientConfig): Promise<ReadonlyMap<
   return texts;
 }
 
-/** The secrets that stand in a text, by what they are. */
-export const secretsIn = (text: string): string[] =>
-  [...secrets].filter(([secret]) => text.includes(secret)).map(([, { what }]) => what);
+/** The secrets that stand in a text. */
+function secretsIn(text: string): Secret[] {
+  const found = (secret: string): Secret[] => [secrets.get(secret) ?? { what: secret }];
+  if (secrets.size < many)
+    return [...secrets.keys()].filter((secret) => text.includes(secret)).flatMap(found);
+  const seen = new Set<string>();
+  for (let at = 0; at + beginning_characters <= text.length; at += 1) {
+    const begun = byBeginning.get(text.slice(at, at + beginning_characters)) ?? [];
+    for (const secret of begun) if (text.startsWith(secret, at)) seen.add(secret);
+  }
+  return [...seen].flatMap(found);
+}
 
 /** Watches a server from its first connection on; answers how to ask what leaked until now. */
 export function watchForLeaks(
@@ -141,9 +160,10 @@ export function watchForLeaks(
   }
   return async () => {
     const log = logged();
-    for (const what of secretsIn(log)) leaks.add(`${what}, in the log`);
+    for (const { what } of secretsIn(log)) leaks.add(`${what}, in the log`);
     const tables = await everyTable(connection).catch(() => new Map<string, string>());
-    for (const [name, text] of tables) for (const what of secretsIn(text)) leaks.add(`${what}, in ${name}`);
+    for (const [name, text] of tables)
+      for (const { what } of secretsIn(text)) leaks.add(`${what}, in ${name}`);
     return [...leaks].sort();
   };
 }
