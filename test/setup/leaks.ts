@@ -152,12 +152,10 @@ export function watchForLeaks(
   connection: ClientConfig,
 ): () => Promise<string[]> {
   const leaks = new Set<string>();
-  for (const event of ['connection', 'secureConnection']) {
-    // What comes over TLS before it is opened tells nothing, and costs nothing to look at.
-    server?.on(event, (socket: Socket) => {
-      listen(socket, (what) => leaks.add(`${what}, in an answer`));
-    });
-  }
+  const event = server && 'setSecureContext' in server ? 'secureConnection' : 'connection';
+  server?.on(event, (socket: Socket) => {
+    listen(socket, (what) => leaks.add(`${what}, in an answer`));
+  });
   return async () => {
     const log = logged();
     for (const { what } of secretsIn(log)) leaks.add(`${what}, in the log`);
