@@ -21,8 +21,11 @@ const data_dir = join(folder, 'data');
 const proxyFolder = join(folder, 'p');
 const settings = { fsync: 'off', max_connections: '20', superuser_reserved_connections: '0' };
 const call_ms = 1_000;
-/** What a caller waits at the most, with something for a machine that has other work. */
-const inTime_ms = call_ms + 400;
+/**
+ * What a caller waits at the most, with something for a machine that has other work: less than the two or more times of
+ * a call that a write of many steps took when each of them had its own.
+ */
+const inTime_ms = call_ms + 1_200;
 
 let postgres: EmbeddedPostgres;
 let proxy: Server;
@@ -124,16 +127,27 @@ const postgresPids = (): number[] => {
   return [postmaster, ...children].map(Number);
 };
 
-test('frozen: every call hears 503 in time, nobody queues without end, and when it thaws all is well', async () => {
-  await creations(8);
+/** It thaws whatever happens, or all that follows would wait for it. */
+async function whileFrozen<T>(work: () => Promise<T>): Promise<T> {
   const frozen = postgresPids();
   for (const pid of frozen) process.kill(pid, 'SIGSTOP');
-  const { said, slowest_ms, names } = await creations(200);
+  try {
+    return await work();
+  } finally {
+    for (const pid of frozen) process.kill(pid, 'SIGCONT');
+  }
+}
+
+test('frozen: every call hears 503 in time, nobody queues without end, and when it thaws all is well', async () => {
+  await creations(8);
+  const { said, slowest_ms, names } = await whileFrozen(async () => {
+    const made = await creations(200);
+    expect([await ready(), await live()]).toEqual([503, 200]);
+    return made;
+  });
   expect(new Set(said)).toEqual(new Set(['503 The database is not available, please retry']));
   // 200 connections at once take their time, too.
-  expect(slowest_ms).toBeLessThan(inTime_ms + 500);
-  expect([await ready(), await live()]).toEqual([503, 200]);
-  for (const pid of frozen) process.kill(pid, 'SIGCONT');
+  expect(slowest_ms).toBeLessThan(inTime_ms + 1_000);
   await recovered({ said, names });
 }, 60_000);
 
@@ -165,10 +179,7 @@ test('frozen in the midst of writes that wait for one another: 503 in time, and 
     );
     return (rows[0]?.waiting ?? 0) > 0;
   });
-  const frozen = postgresPids();
-  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
-  const { said, slowest_ms, names } = await making;
-  for (const pid of frozen) process.kill(pid, 'SIGCONT');
+  const { said, slowest_ms, names } = await whileFrozen(() => making);
   expect(new Set(said)).toEqual(new Set(['503 The database is not available, please retry']));
   expect(slowest_ms).toBeLessThan(inTime_ms);
   await until('the end of what was given up', async () => {
