@@ -4,7 +4,7 @@
  * an API password is; unknown customers, unknown users and wrong passwords take the same time.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { sql } from '../db/database';
+import { lookup } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
@@ -40,7 +40,7 @@ interface Person {
 
 type PersonRow = { readonly failures: number } & (Person | { readonly web_login: null });
 
-const findStatement = sql(
+const findStatement = lookup(
   'find_person',
   `SELECT c.i_customer, c.path, u.web_login, u.is_default, u.i_access_level, u.blocked, u.password_hash,
      ${effectiveRights('c')} AS rights,

@@ -4,7 +4,7 @@ import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } f
 import type { Page } from '../core/operation';
 import { permissions } from '../core/permission';
 import { type Static, integer, list, nullable, oneOf, optional, struct, text, uuid } from '../core/schema';
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, lookup, sql } from '../db/database';
 import { notFound } from '../faults';
 import { detailText, times, timesOf } from './objects';
 
@@ -34,15 +34,11 @@ export const customerRowColumns = `c.i_customer, c.uuid, c.name, c.company_name,
   (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS suspended,
   c.created_at, c.updated_at, c.deleted_at`;
 
-const withinStatement = (name: string, lock = '') =>
-  sql(
-    name,
-    `SELECT ${customerRowColumns} FROM customers c
-     WHERE c.uuid = $1 AND $2 = ANY(c.path) AND c.deleted_at IS NULL ${lock}`,
-  );
-const findStatement = withinStatement('find_tenant');
-const lockStatement = withinStatement('lock_tenant', 'FOR NO KEY UPDATE OF c');
-const ownStatement = sql(
+const withinText = `SELECT ${customerRowColumns} FROM customers c
+  WHERE c.uuid = $1 AND $2 = ANY(c.path) AND c.deleted_at IS NULL`;
+const findStatement = lookup('find_tenant', withinText);
+const lockStatement = sql('lock_tenant', `${withinText} FOR NO KEY UPDATE OF c`);
+const ownStatement = lookup(
   'own_tenant',
   `SELECT ${customerRowColumns} FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`,
 );
