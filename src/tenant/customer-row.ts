@@ -1,11 +1,11 @@
 /** A customer as the tenant API shows it, and the statements that find it. */
-import type { Call } from '../core/method';
+import type { Call, Id } from '../core/method';
 import { type NewestParams, type Placed, newestPage, placeColumns } from '../core/newest';
 import type { Page } from '../core/operation';
 import { permissions } from '../core/permission';
 import { rootId } from '../core/rights';
 import { type Static, integer, list, nullable, oneOf, optional, struct, text, uuid } from '../core/schema';
-import { type Queryable, lookup, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 import { notFound } from '../faults';
 import { detailText, times, timesOf } from './objects';
 
@@ -39,10 +39,9 @@ const withinText = `SELECT ${customerRowColumns} FROM customers c
   WHERE c.uuid = $1 AND $2 = ANY(c.path) AND c.deleted_at IS NULL`;
 const findStatement = lookup('find_tenant', withinText);
 const lockStatement = sql('lock_tenant', `${withinText} FOR NO KEY UPDATE OF c`);
-const ownStatement = lookup(
-  'own_tenant',
-  `SELECT ${customerRowColumns} FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`,
-);
+const ownText = `SELECT ${customerRowColumns} FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`;
+const ownStatement = lookup('own_tenant', ownText);
+const lockOwnStatement = sql('lock_own_tenant', `${ownText} FOR NO KEY UPDATE OF c`);
 /**
  * Ids are given in order, and a place in the list is an id: the newest come first without being sorted. Each place
  * below is reached by an index of its own, so a page costs a page. `$1` the actor, `$2` where to go on, `$3` how many.
@@ -69,16 +68,20 @@ const newestOfAllStatement = sql(
 
 type Reader = Pick<Call<Queryable>, 'db' | 'actor'>;
 
-const one = ([row]: CustomerRow[]): CustomerRow => {
+/** Throws fault 404 where there is none. */
+export function one([row]: readonly CustomerRow[]): CustomerRow {
   if (!row) throw notFound();
   return row;
-};
+}
 
 /** The actor or a customer below it, by its uuid; throws fault 404. */
 export const findTenant = async ({ db, actor }: Reader, id: string): Promise<CustomerRow> =>
   one(await db.query<CustomerRow>(findStatement, [id, actor.i_customer]));
-export const lockTenant = async ({ db, actor }: Call, id: string): Promise<CustomerRow> =>
-  one(await db.query<CustomerRow>(lockStatement, [id, actor.i_customer]));
+/** The same, held against every other change; `one` of them, or none. */
+export const lockTenant = (db: Transaction, actor: Id, id: string): Promise<CustomerRow[]> =>
+  db.query<CustomerRow>(lockStatement, [id, actor.i_customer]);
+export const lockOwnTenant = (db: Transaction, { i_customer }: Id): Promise<CustomerRow[]> =>
+  db.query<CustomerRow>(lockOwnStatement, [i_customer]);
 export const ownTenant = async ({ db }: Pick<Reader, 'db'>, i_customer: number): Promise<CustomerRow> =>
   one(await db.query<CustomerRow>(ownStatement, [i_customer]));
 
