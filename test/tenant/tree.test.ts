@@ -435,6 +435,60 @@ describe('lists', () => {
     },
   );
 
+  test('everybody below is listed once from wherever one looks, at any depth, made and deleted meanwhile', async () => {
+    const top = await makeTenant(server);
+    // By the ids: who stands below whom, five levels down, beside one another.
+    const below = new Map<string, string[]>([[top.id, []]]);
+    const above = new Map<string, string[]>([[top.id, []]]);
+    for (let n = 0; n < 24; n += 1) {
+      const owners = [...below.keys()].filter((id) => (above.get(id)?.length ?? 0) < 5);
+      const owner = owners[(n * 7) % owners.length] ?? top.id;
+      const query = owner === top.id ? {} : { customer_id: owner };
+      if (n % 3 === 0) await root.ok('POST', '/customers', { name: 'beside' });
+      const id = String((await top.admin.ok('POST', '/customers', { name: `n ${n}` }, query))['id']);
+      const way = [...(above.get(owner) ?? []), owner];
+      above.set(id, way);
+      below.set(id, []);
+      for (const one of way) below.get(one)?.unshift(id);
+    }
+    expect(Math.max(...[...above.values()].map(({ length }) => length))).toBeGreaterThan(3);
+    // One time for all, as an import would make them.
+    await runSql(
+      server,
+      'UPDATE customers SET created_at = (SELECT created_at FROM customers WHERE i_customer = $1) WHERE $1 = ANY(path)',
+      top.i_customer,
+    );
+    const listFrom = async (id: string, page_size: string): Promise<unknown[]> => {
+      const seen: unknown[] = [];
+      let page_token = '';
+      do {
+        const query = { page_size, page_token, ...(id !== top.id && { customer_id: id }) };
+        const page = await top.admin.ok('GET', '/customers', undefined, query);
+        seen.push(...(page['result'] as { id: string }[]).map((row) => row.id));
+        page_token = String(page['next_page_token']);
+      } while (page_token !== '');
+      return seen;
+    };
+    for (const [id, ids] of below) {
+      expect(await listFrom(id, '1')).toEqual(ids);
+      expect(await listFrom(id, '7')).toEqual(ids);
+    }
+    const leaves = [...below].flatMap(([id, ids]) => (ids.length === 0 ? [id] : []));
+    for (const id of leaves) await top.admin.ok('DELETE', `/customers/${id}`);
+    for (const [id, ids] of below) {
+      if (!leaves.includes(id))
+        expect(await listFrom(id, '2')).toEqual(ids.filter((one) => !leaves.includes(one)));
+    }
+    // What is kept is what the ways from root say.
+    const wrong = await runSql(
+      server,
+      `SELECT * FROM descendants d FULL JOIN (SELECT unnest(path[2:cardinality(path) - 2]) AS i_ancestor, i_customer
+         FROM customers WHERE deleted_at IS NULL AND cardinality(path) > 3) w USING (i_ancestor, i_customer)
+       WHERE w IS NULL OR d IS NULL`,
+    );
+    expect(wrong).toEqual([]);
+  });
+
   test('page_size and page_token are checked', async () => {
     const { admin } = await makeTenant(server);
     const bad: Record<string, string>[] = [
