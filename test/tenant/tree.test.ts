@@ -446,6 +446,8 @@ describe('lists', () => {
       const query = owner === top.id ? {} : { customer_id: owner };
       if (n % 3 === 0) await root.ok('POST', '/customers', { name: 'beside' });
       const id = String((await top.admin.ok('POST', '/customers', { name: `n ${n}` }, query))['id']);
+      // So that others can be made below it.
+      await runSql(server, 'UPDATE customers SET customers_mgmt = 7 WHERE uuid = $1', id);
       const way = [...(above.get(owner) ?? []), owner];
       above.set(id, way);
       below.set(id, []);
