@@ -169,7 +169,7 @@ function membersOf(
     members.set(name, value);
   }
   if (verb === 'GET' || verb === 'DELETE') {
-    if (body.length > 0) throw new Fault('not_a_call', `${verb} takes no body`);
+    if (body.length > 0 || isBodyAnnounced(request)) throw new Fault('not_a_call', `${verb} takes no body`);
     return members;
   }
   for (const [name, value] of readMembers(body, limitsOf(core), 'refuse')) {
@@ -179,6 +179,11 @@ function membersOf(
   }
   return members;
 }
+
+/** Of a GET, Fastify looks at no body. */
+const isBodyAnnounced = ({ method, headers }: FastifyRequest): boolean =>
+  method === 'GET' &&
+  (Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined);
 
 const nobodys = '00000000-0000-0000-0000-000000000000';
 
