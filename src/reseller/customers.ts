@@ -6,6 +6,7 @@ import { asRanges } from '../config';
 import { changesBetween } from '../core/audit';
 import { hashPassword } from '../core/credentials';
 import { isUuid } from '../core/formats';
+import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
 import type { Page } from '../core/operation';
 import type { Money } from '../core/schema';
@@ -26,7 +27,6 @@ import {
 } from './repository';
 import { demandStore } from './stores';
 import { type NewUser, createUser } from './users';
-import { inWords } from './words';
 
 export interface Replacement {
   readonly name: string;

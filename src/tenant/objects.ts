@@ -3,26 +3,8 @@ import { demandPermission, permissions } from '../core/permission';
 import type { Call, Method, ReadMethod, WriteMethod } from '../core/method';
 import type { Operation } from '../core/operation';
 import { list, nullable, optional, text, uuid } from '../core/schema';
-import { violationFault } from '../db/violations';
-import { Fault } from '../faults';
 
 export const idInPath = { id: uuid('The object.') };
-
-/** `Parameter web_login …` and the like in the words of this API, which calls some things otherwise. */
-export async function inWords<T>(
-  words: Readonly<Record<string, string>>,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const fault = error instanceof Fault ? error : violationFault(error);
-    if (!fault) throw error;
-    const message = fault.message.replaceAll(/\b\w+\b/g, (word) => words[word] ?? word);
-    const field = fault.field === undefined ? undefined : (words[fault.field] ?? fault.field);
-    throw new Fault(fault.kind, message, fault.retry_after_s, field, fault.nuance);
-  }
-}
 
 const timeText = (description: string) => nullable(text(64, description));
 export const times = {

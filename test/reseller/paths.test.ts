@@ -249,6 +249,34 @@ test('verbs that a path does not have are told with those that it has', async ()
   }
 });
 
+test('a slash at the end makes no difference', async () => {
+  const { uuid } = await resultOf(call('POST', '/voip/number/', { number: newNumber() }));
+  const path = `/voip/number/${String(uuid)}`;
+  expect(await resultOf(call('GET', `${path}/`))).toEqual(await resultOf(call('GET', path)));
+  expect(await resultOf(call('GET', '/voip/number/'))).toEqual(await resultOf(call('GET', '/voip/number')));
+});
+
+test('what leads nowhere is answered in the envelope of this API', async () => {
+  for (const path of ['/account/stor', '/voip/number/1/2', '/dom/', '/authenticated/x']) {
+    const { status, body } = await call('GET', path);
+    expect([path, status, body['result'], body['status_message']]).toEqual([path, 404, {}, 'Not Found']);
+  }
+});
+
+test.each([
+  ['/account/reseller', { contact_name: 'Ann' }, 'name', uniqueName()],
+  ['/account/reseller-user', { password, role_id: 1 }, 'name', uniqueName()],
+  ['/account/store', { name: 'one' }, 'domain', 'taken.example'],
+  ['/voip/user', { name: 'one', password }, 'extension', '1001'],
+  ['/voip/number', {}, 'number', newNumber()],
+  ['/dom/domain', {}, 'name', 'taken.example'],
+] as const)('%s: what is taken is told by its member', async (path, more, field, value) => {
+  await resultOf(call('POST', path, { ...more, [field]: value }));
+  const again = { ...more, ...('name' in more && { name: 'other' }), [field]: value };
+  const { status, body } = await call('POST', path, again);
+  expect([status, body['errors'][0].field]).toEqual([409, field]);
+});
+
 test('a store customer needs people and an address; all or nothing', async () => {
   const { uuid: store_front } = await resultOf(call('POST', '/account/store', { name: uniqueName('store') }));
   const user = { name: 'admin', password, role_id: 3 };

@@ -36,7 +36,7 @@ export function identifyWith(
       if (!(error instanceof Fault)) throw error;
       core.log.warn('Refused', { request_id: request.id, fault: error.number, reason: error.message });
       if (error.kind !== 'too_many_failures') return refuse(reply, error);
-      return reply.code(429).header('retry-after', error.retry_after_s).send({ error: error.message });
+      return reply.code(429).header('retry-after', error.about.retry_after_s).send({ error: error.message });
     }
   };
 }
