@@ -225,6 +225,48 @@ describe('?customer_id=', () => {
     expect(record?.i_caller).not.toBe(record?.i_actor);
     expect(record?.caller).toMatch(/^admin-/);
   });
+
+  test('leaves a record of each look, once an hour for who looks at what from where', async () => {
+    const { admin } = await makeTenant(server);
+    const made = await admin.ok('POST', '/customers', { name: 'below' });
+    const of = { customer_id: String(made['id']) };
+    interface Look {
+      readonly method: string;
+      readonly caller: string;
+    }
+    const looks = (): Promise<Look[]> =>
+      runSql<Look>(
+        server,
+        `SELECT r.method, r.caller FROM audit_records r JOIN customers c USING (i_customer)
+         WHERE c.uuid = $1 AND r.action = 'READ' ORDER BY i_audit_record`,
+        of.customer_id,
+      );
+    await admin.ok('GET', '/flows', undefined, of);
+    await admin.ok('GET', '/flows', undefined, { ...of, page_size: '1' });
+    await admin.ok('GET', '/agents', undefined, of);
+    expect((await looks()).map(({ method }) => method)).toEqual(['GET /flows', 'GET /agents']);
+    const other = await makeAgent(server, admin, { permission: 32 });
+    await other.as.ok('GET', '/flows', undefined, of);
+    const manager = await makeAgent(server, admin, { permission: 64 });
+    await manager.as.refusal('GET', '/flows', undefined, of);
+    await admin.ok('GET', '/flows');
+    expect((await looks()).map(({ caller }) => caller)).toEqual([
+      ...Array<unknown>(2).fill(expect.stringMatching(/^admin-/)),
+      other.username,
+    ]);
+    await runSql(server, `UPDATE audit_records SET created_at = created_at - interval '61 minutes'`);
+    await admin.ok('GET', '/flows', undefined, of);
+    expect(await looks()).toHaveLength(4);
+    // Those above see who it was, through the API.
+    const { records } = await server.root.call('getAuditLogs', {});
+    expect(records).toContainEqual(
+      expect.objectContaining({
+        action: 'READ',
+        method: 'GET /flows',
+        caller: expect.stringMatching(/^admin-/) as string,
+      }),
+    );
+  });
 });
 
 test('a flow in use stays, a tag is taken off everywhere', async () => {
