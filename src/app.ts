@@ -122,7 +122,6 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     forceCloseConnections: 'idle' as const,
     genReqId: (request: IncomingMessage) => givenRequestId(request) ?? randomUUID(),
     http: wireLimits(config),
-    exposeHeadRoutes: false,
     // A path that cannot be read leads nowhere; Fastify has words of its own for it.
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       void nothingHere(request, reply.header('x-request-id', request.id));
