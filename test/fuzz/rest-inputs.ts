@@ -38,7 +38,7 @@ const amounts = [
 
 /** Texts that are right by their format, as far as anything is. */
 function textFor(random: Random, { format, maxLength = 64, enum: known }: Declared, known_: Known): string {
-  if (known) return String(random.pick(known));
+  if (known) return random.pick(known);
   switch (format) {
     case 'uuid':
       return anyUuid(random, known_);

@@ -186,9 +186,9 @@ function membersOf(
   return members;
 }
 
-/** Of a GET, Fastify looks at no body. */
+/** Of a GET or a HEAD, Fastify looks at no body. */
 const isBodyAnnounced = ({ method, headers }: FastifyRequest): boolean =>
-  method === 'GET' &&
+  (method === 'GET' || method === 'HEAD') &&
   (Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined);
 
 const nobodys = '00000000-0000-0000-0000-000000000000';
