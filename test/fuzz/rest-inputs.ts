@@ -289,12 +289,8 @@ const pathBent =
     const parts = rest.map((part, at) => (at === place ? bentText(random, part) : part));
     const path = `/${[top, ...parts].join('/')}${random.pick(['', '', '/', '//', '/..', '/%2e%2e'])}`;
     const query = random.oneIn(2) ? [...request.query, random.pick(oddQueries)] : request.query;
-    // It may lead out of the face.
-    const bent = input('path and query bent', face, { ...request, path, query });
-    return { ...withoutEnvelope(bent), maybeUnfinished: true };
+    return input('path and query bent', face, { ...request, path, query });
   };
-
-const withoutEnvelope = ({ envelope: _envelope, ...rest }: Input): Input => rest;
 
 const headBent =
   (face: Face): Kind =>
@@ -302,7 +298,8 @@ const headBent =
     const request = requestOf(random, known, face);
     const head = bend(random, Buffer.from(headOf(request), 'latin1'), 1 + random.below(3));
     const bytes = Buffer.concat([head, Buffer.from(request.body)]);
-    return { ...withoutEnvelope(input('head bent', face, request, { bytes })), maybeUnfinished: true };
+    // It may lead anywhere.
+    return { kind: `${face} API, head bent`, bytes, maybeUnfinished: true, json: true };
   };
 
 /** Whoever guesses comes from elsewhere, or the subject would be locked out. */
