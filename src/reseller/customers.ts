@@ -25,7 +25,7 @@ import {
   setDetails,
 } from './repository';
 import { demandStore } from './stores';
-import { type NewUser, createUser } from './users';
+import { type NewUser, createUser, demandRole } from './users';
 import { inWords } from './words';
 
 export interface Replacement {
@@ -44,9 +44,12 @@ export interface NewReseller extends Replacement {
 
 const words = { contact: 'contact_name', web_login: 'name', i_customer: 'balance' };
 
-/** Passwords are hashed before the transaction. */
-export const hashUsers = ({ users = [] }: { readonly users?: readonly NewUser[] }): Promise<string[]> =>
-  Promise.all(users.map(({ password }) => hashPassword(password)));
+/** What is wrong with the parameters alone comes before everything else; passwords are hashed before the transaction. */
+export async function prepareReseller(given: People): Promise<string[]> {
+  const { store_front = null, users = [] } = given;
+  if (store_front !== null) demandPeople(given);
+  return Promise.all(users.map(({ password }) => hashPassword(password)));
+}
 
 /** Makes a customer directly below the actor, with everything that came with it. */
 export async function createReseller(
@@ -56,7 +59,6 @@ export async function createReseller(
 ): Promise<CustomerRow> {
   const { actor, db } = call;
   const { name, users = [], addresses = [], store_front = null } = given;
-  if (store_front !== null) demandPeople(given);
   const i_store = store_front === null ? null : await demandStore(db, actor.i_customer, store_front);
   const { i_customer } = await inWords(words, () =>
     createCustomer(
@@ -67,17 +69,20 @@ export async function createReseller(
   );
   await writeDetails(call, i_customer, given, i_store);
   for (const address of addresses) await makeOwned(call, addressKind, address, i_customer);
-  const home = { i_customer, name, buys_at_store: store_front !== null };
+  const home = { i_customer, name };
   for (const [index, user] of users.entries()) {
     await createUser(call, home, user, hashes[index] ?? '', `users[${index}]`);
   }
   return recordDetails(call, noDetails, i_customer);
 }
 
-function demandPeople({ users = [], addresses = [] }: NewReseller): void {
+type People = Pick<NewReseller, 'store_front' | 'users' | 'addresses'>;
+
+function demandPeople({ users = [], addresses = [] }: People): void {
   if (users.length === 0) throw badParameter('users', 'is required with store_front: at least one user');
   if (addresses.length === 0)
     throw badParameter('addresses', 'is required with store_front: at least one address');
+  for (const [index, user] of users.entries()) demandRole(user, `users[${index}]`);
 }
 
 /** Replaces what a customer is; its users and addresses have paths of their own and stay. */
@@ -86,10 +91,11 @@ export async function replaceReseller(call: Call, uuid: string, given: Replaceme
   const place = await findReseller(db, actor, uuid);
   if (!place) throw notFound();
   const { name, contact_name: contact, phone = null, store_front = null } = given;
-  await inWords(words, () => updateCustomer(call, { i_customer: place.id, name, contact, phone }, undefined));
+  // A wrong store is told before a taken name.
   const i_store = store_front === null ? null : await demandStore(db, place.i_wholesaler, store_front);
   if (i_store !== null && !(await hasPeople(db, place.id)))
     throw badParameter('store_front', 'is only for customers with at least one user and one address');
+  await inWords(words, () => updateCustomer(call, { i_customer: place.id, name, contact, phone }, undefined));
   await writeDetails(call, place.id, given, i_store);
   return recordDetails(call, place, place.id);
 }

@@ -54,7 +54,7 @@ function profileOf(call: Call, row: CustomerRow, given: ProfileGiven, key: strin
     email: kept(given.email),
     phone: kept(given.phone_number),
     street_addr: kept(given.address),
-    permission_ids: permissionsOf(given.permission_ids),
+    permission_ids: given.permission_ids && [...new Set(given.permission_ids)],
     webhook_method: given.webhook_method,
     webhook_uri,
     sealed_webhook_key: needsKey(row, webhook_uri)
@@ -67,11 +67,12 @@ function profileOf(call: Call, row: CustomerRow, given: ProfileGiven, key: strin
 const needsKey = (row: CustomerRow, webhook_uri: string | null | undefined): boolean =>
   typeof webhook_uri === 'string' && row.webhook_uri === null;
 
-function permissionsOf(given: readonly number[] | undefined): readonly number[] | undefined {
-  if (given?.some((bit) => ![16, 32, 64].includes(bit)))
+/** What is wrong with the parameters alone comes before rights and targets. */
+const demandPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_ids'>): Promise<void> => {
+  if (permission_ids?.some((bit) => ![16, 32, 64].includes(bit)))
     throw badParameter('permission_ids', 'must hold 16, 32 or 64');
-  return given === undefined ? undefined : [...new Set(given)];
-}
+  return Promise.resolve();
+};
 
 /** Changes oneself, or, with the right to edit, a customer below. */
 async function changeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
@@ -150,6 +151,7 @@ const changing = needing(administrator, [
     right: 'customers_mgmt:add',
     body: { name: displayName, ...profileBody },
     faults: ['conflict'],
+    prepare: demandPermissions,
     run: makeTenant,
   }),
   defineOperation({
@@ -161,6 +163,7 @@ const changing = needing(administrator, [
     params: { id: idInPath.id },
     body: changeBody,
     faults: ['not_found'],
+    prepare: demandPermissions,
     run: async (call, { id, ...given }) => changeTenant(call, await lockTenant(call, id), given),
   }),
   defineOperation({
@@ -171,6 +174,7 @@ const changing = needing(administrator, [
     summary: 'Changes the own customer: what is left out stays.',
     body: { id: optional(locked('Fixed.')), ...changeBody },
     faults: [],
+    prepare: demandPermissions,
     run: async (call, { id: _id, ...given }) => {
       const { uuid } = await ownTenant(call, call.actor.i_customer);
       return changeTenant(call, await lockTenant(call, uuid), given);
