@@ -1,14 +1,14 @@
 /**
  * Random histories against the reference model of this folder: whoever calls whatever for whomever
- * in a random tree, the server answers what the contract says, with the same fault number.
+ * in a random tree, over all faces, the server answers what the contract says, down to each value.
  * `npm run model -- --help` tells how to run more of them, or one of them again.
  */
+import { tenantBase } from '../../src/faces/tenant/face';
+import { resellerOperations } from '../../src/reseller/operations';
+import { tenantOperations } from '../../src/tenant/operations';
 import { methods } from '../setup/docs';
 import { laws, operationLaws } from './rules';
 import { runHistories } from './run';
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantBase } from '../../src/faces/tenant/face';
-import { tenantOperations } from '../../src/tenant/operations';
 import { modelledMethods, modelledOperations } from './steps';
 
 const seed = Date.now() % 0x7fffffff;

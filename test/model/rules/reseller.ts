@@ -1,4 +1,4 @@
-/** The rules of the reseller face: customers with what comes with them, their users, and what they own. */
+/** The rules of the reseller face: customers with what comes with them, and their users. */
 import {
   type Customer,
   type Json,
@@ -20,7 +20,6 @@ import {
 } from '../world';
 import { demandLoginFree, grantedDepth, removeCustomer, rename, settle } from './customers';
 import {
-  type Expected,
   type Ground,
   type Laws,
   type Rule,
@@ -34,10 +33,9 @@ import {
   unknown,
 } from './law';
 import { demandTransferable, transfer } from './money';
-import { demandThingFree, makeThing, ownThing, page, thingsOf } from './owned';
+import { page, thingsOf } from './owned';
 import { demandNotLast, setLogin } from './people';
-
-const nothing: Expected = { result: {} };
+import { addressValues, demandPasswordText, nothing, resellerThingLaws } from './reseller-things';
 
 // --------------------------------------------------------------- customers
 
@@ -102,10 +100,6 @@ const show = (world: World, customer: Customer): Members =>
 const demandLoginText = (name: Json | undefined): void => {
   if (typeof name === 'string' && /[:'"]/.test(name)) refuse(400);
 };
-const demandPasswordText = (password: Json | undefined): void => {
-  if (typeof password === 'string' && password.length < 8) refuse(400);
-};
-
 /** A customer that buys at a store has people and an address, and all of its people are the store's. */
 function checkCreation(params: Members): void {
   const [users, addresses] = [members(params['users']), members(params['addresses'])];
@@ -122,16 +116,6 @@ function storeOf(world: World, owner: Customer, uuid: Json | undefined): Thing |
   const found = thingsOf(world, owner, 'store').find((each) => each.uuid === uuid && !each.deleted);
   return found ?? refuse(401);
 }
-
-const addressValues = (given: Members): Members => ({
-  street_one: given['street_one'] ?? null,
-  street_two: given['street_two'] ?? null,
-  street_three: given['street_three'] ?? null,
-  city: given['city'] ?? null,
-  state: given['state'] ?? null,
-  zip: given['zip'] ?? null,
-  country_code: given['country_code'] ?? null,
-});
 
 /** A name within a customer, and the login that comes of it. */
 function loginsOf(customer: Customer, name: string, short_class: string) {
@@ -380,113 +364,4 @@ const userLaws: Laws = {
   },
 };
 
-// ------------------------------------------------------------------ things
-
-interface Sort {
-  readonly kind: Thing['kind'];
-  /** The members as they are kept; of one that is replaced those stay that this face does not know. */
-  readonly values: (params: Members, before?: Members) => Members;
-  readonly shown: readonly string[];
-  readonly check?: (params: Members) => void;
-  readonly ownList?: true;
-  /** What may be paid for tells what it cost. */
-  readonly priced?: true;
-}
-
-function classOf({ kind }: Sort, { params, classes }: Ground): string {
-  return kind === 'domain' ? text(params['name']).toLowerCase() : (classes['name'] ?? '');
-}
-
-function thingLaws(path: string, sort: Sort): Laws {
-  const { kind, values, shown, check, ownList, priced } = sort;
-  const showThing = (thing: Thing): Members => ({
-    uuid: thing.uuid,
-    ...Object.fromEntries(shown.map((name) => [name, thing.values[name] ?? null])),
-    ...(priced && { cost: wire(thing.cost), cost_currency: thing.cost_currency }),
-  });
-  const checked = check ? { check } : {};
-  const one = (ground: Ground): Thing => ownThing(ground, kind, ground.params['uuid']);
-  return {
-    [`GET ${path}`]: {
-      ...(ownList && { ownOnly: true }),
-      rule: (ground) => page(ground, thingsOf(ground.world, ground.actor, kind), showThing),
-    },
-    [`POST ${path}`]: {
-      ...checked,
-      rule: (ground) => {
-        const made = { kind, values: values(ground.params), name_class: classOf(sort, ground) };
-        return makeThing(ground, made, showThing, 'uuid');
-      },
-    },
-    [`GET ${path}/{uuid}`]: { rule: (ground) => ({ result: showThing(one(ground)) }) },
-    [`PUT ${path}/{uuid}`]: {
-      ...checked,
-      rule: (ground) => {
-        const thing = one(ground);
-        const now = { values: values(ground.params, thing.values), name_class: classOf(sort, ground) };
-        demandThingFree(ground.world, { ...thing, ...now }, thing);
-        Object.assign(thing, now);
-        return { result: showThing(thing) };
-      },
-    },
-    [`DELETE ${path}/{uuid}`]: {
-      rule: (ground) => {
-        const thing = one(ground);
-        if (ground.world.customers.some(({ store, deleted }) => store === thing && !deleted)) refuse(409);
-        thing.deleted = true;
-        return nothing;
-      },
-    },
-  };
-}
-
-const only =
-  (...names: readonly string[]) =>
-  (params: Members): Members =>
-    Object.fromEntries(names.map((name) => [name, params[name] ?? null]));
-
-export const describedNumber = { name: '', detail: '', call_flow_id: null, message_flow_id: null };
-export const checkNumber = ({ number }: Members): void => {
-  if (typeof number === 'string' && !/^\+[1-9][0-9]{1,14}$/.test(number)) refuse(400);
-};
-
-const domain: Sort = { kind: 'domain', values: only('name'), shown: ['name'], priced: true };
-
-export const resellerLaws: Laws = {
-  ...accountLaws,
-  ...userLaws,
-  ...thingLaws('/account/store', {
-    kind: 'store',
-    values: only('name', 'domain', 'css'),
-    shown: ['name', 'domain', 'css'],
-    ownList: true,
-  }),
-  ...thingLaws('/account/reseller-address', {
-    kind: 'address',
-    values: addressValues,
-    shown: Object.keys(addressValues({})),
-  }),
-  ...thingLaws('/voip/user', {
-    kind: 'sip user',
-    // Digits may come as a number.
-    values: (params) => ({
-      ...only('name', 'display_name', 'caller_id')(params),
-      extension:
-        typeof params['extension'] === 'number' ? String(params['extension']) : (params['extension'] ?? null),
-    }),
-    shown: ['name', 'extension', 'display_name', 'caller_id'],
-    check: ({ password }) => {
-      demandPasswordText(password);
-    },
-    priced: true,
-  }),
-  ...thingLaws('/voip/number', {
-    kind: 'number',
-    values: ({ number }, before) => ({ ...describedNumber, ...before, number: number ?? null }),
-    shown: ['number'],
-    check: checkNumber,
-    priced: true,
-  }),
-  ...thingLaws('/dom/domain', domain),
-  ...thingLaws('/voip/domain', domain),
-};
+export const resellerLaws: Laws = { ...accountLaws, ...userLaws, ...resellerThingLaws };

@@ -34,7 +34,7 @@ import {
 } from './law';
 import { book, demandCommitment } from './money';
 import { makeThing, newest, ownThing, thingsOf } from './owned';
-import { checkNumber, describedNumber } from './reseller';
+import { checkNumber, describedNumber } from './reseller-things';
 
 const needing = (needs: number, laws: Laws): Laws =>
   Object.fromEntries(Object.entries(laws).map(([name, law]): [string, Law] => [name, { ...law, needs }]));
