@@ -194,7 +194,10 @@ const ofAll = needing(administratorOrManager, [
     summary: 'Says what an agent may do; nobody gives what he does not hold.',
     body: { permission },
     faults: ['not_found', 'conflict'],
-    prepare: ({ permission: wanted }) => Promise.resolve(demandKnown(wanted)),
+    prepare: ({ permission: wanted }) => {
+      demandKnown(wanted);
+      return Promise.resolve();
+    },
     run: async (call, given) => {
       const found = await lockAgent(call, given.id);
       demandHeld(call, found.i_access_level);

@@ -54,13 +54,28 @@ export async function play(ground: Ground, world: World, steps: readonly Step[])
 
 async function playStep(ground: Ground, world: World, step: Step, story: Story): Promise<void> {
   await learn(ground.db, world);
-  const prepared =
-    step.again && story.keyed ? story.keyed : await prepareStep(ground, world, step, story.told);
+  const { keyed } = story;
+  const isAgain = step.again === true && keyed !== undefined && isStillRight(keyed);
+  const prepared = isAgain ? keyed : await prepareStep(ground, world, step, story.told);
   if (!prepared) return;
   const [first] = prepared.calls;
   if (first && isOperation(first.method) && 'idempotency_key' in first.params) story.keyed = prepared;
   await playPrepared(ground, world, prepared, story.told);
   await learn(ground.db, world);
+}
+
+/** Whether what a kept call shows of its caller is what it would show now: names and passwords change. */
+function isStillRight({ way, calls }: Prepared): boolean {
+  const sender = calls[0]?.sender;
+  if (sender?.kind !== 'headers' || !isRest(way)) return false;
+  const { customer, kind, password, short_name, web_login } = sender.user;
+  const { headers } = way;
+  return (
+    headers['x-auth-reseller'] === customer.attributes['name'] &&
+    [short_name, web_login].includes(headers['x-auth-user'] ?? null) &&
+    headers['x-auth-password'] === (kind === 'default' ? customer.api_password : password) &&
+    !sender.user.deleted
+  );
 }
 
 /** Who has no token logs in first, as a call of its own; undefined: and was not let in. */

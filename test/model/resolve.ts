@@ -138,8 +138,12 @@ function aim(world: World, actor: Customer, args: Args): Customer {
 
 function valueOf(making: Making, arg: Arg, place: string): Json {
   if (isAnySymbol(arg)) return symbolValue(making, arg);
-  if (!Array.isArray(arg)) return arg as Json;
-  return (arg as readonly Args[]).map((item, index) => membersOf(making, item, `${place}${index}.`));
+  if (!Array.isArray(arg)) return arg;
+  return (arg as readonly (Json | Args)[]).map((item, index) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item)
+      ? membersOf(making, item as Args, `${place}${index}.`)
+      : (item as Json),
+  );
 }
 
 function symbolValue(making: Making, symbol: Symbol): Json {

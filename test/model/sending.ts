@@ -5,7 +5,6 @@ import type { ModelCall, Named, Sender } from './rules/law';
 import type { Order, Step, Symbol, Who } from './symbols';
 import {
   type Customer,
-  type Token,
   type User,
   type World,
   defaultUser,
@@ -195,7 +194,7 @@ function withToken(
   const among = who.n % 4 < 2 && others.length > 0 ? others : people;
   const user = ownLogin(world, who) ?? mostlyOwners(world, who.n, within(among, owner));
   if (!user) throw new Error('Nobody can log in, not even root');
-  const token = (who.n % 6 === 0 ? user.tokens[0] : user.tokens.at(-1)) as Token | undefined;
+  const token = user.tokens.at(who.n % 6 === 0 ? 0 : -1);
   const isStale = token === undefined || token.ended || token.password !== user.passwords;
   if (token === undefined || (isStale && who.n % 4 !== 0 && !user.deleted)) return { logsIn: user };
   return asTenant(world, who, { kind: 'token', token }, owner);

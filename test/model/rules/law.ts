@@ -118,6 +118,10 @@ export const add = 1;
 export const edit = 2;
 export const remove = 4;
 
+/** The others of the members. */
+export const without = (params: Members, ...names: readonly string[]): Members =>
+  Object.fromEntries(Object.entries(params).filter(([name]) => !names.includes(name)));
+
 export function demandRight(actor: Customer, mask: string, bit: number): void {
   if ((heldMask(actor, mask) & bit) === 0) refuse(403);
 }

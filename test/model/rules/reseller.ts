@@ -31,6 +31,7 @@ import {
   remove,
   textOrNull,
   unknown,
+  without,
 } from './law';
 import { demandTransferable, transfer } from './money';
 import { page, thingsOf } from './owned';
@@ -200,7 +201,8 @@ const createReseller: Rule = ({ world, actor, params, classes }) => {
 
 /** At most three places, from 0.01 up; as it is written, so that 1e2 is no amount. */
 function checkReplacement(params: Members): void {
-  const { uuid: _uuid, idempotency_key: _key, balance, ...others } = params;
+  const { balance } = params;
+  const others = without(params, 'uuid', 'idempotency_key', 'balance');
   demandLoginText(others['name']);
   if (balance === undefined) {
     if (others['name'] === undefined || others['contact_name'] === undefined) refuse(400);

@@ -31,6 +31,7 @@ import {
   refuse,
   remove,
   unknown,
+  without,
 } from './law';
 import { book, demandCommitment } from './money';
 import { makeThing, newest, ownThing, thingsOf } from './owned';
@@ -296,7 +297,7 @@ function letGo({ world, actor }: Ground, thing: Thing): void {
 }
 
 const valuesOf = (params: Members, before: Members): Members => {
-  const { id: _id, expire: _expire, ...given } = params;
+  const given = without(params, 'id', 'expire');
   const tags = given['tag_ids'] as readonly string[] | undefined;
   return { ...before, ...given, ...(tags && { tag_ids: [...new Set(tags)] }) };
 };
