@@ -110,7 +110,7 @@ const paths = (
   [`POST ${path}`]: [weight, members(body, { ...more, idempotency_key: key })],
   [`GET ${path}/{uuid}`]: [1, members({ uuid: of })],
   [`PUT ${path}/{uuid}`]: [2, members({ uuid: of, ...body }, more)],
-  [`DELETE ${path}/{uuid}`]: [1, members({ uuid: of })],
+  [`DELETE ${path}/{uuid}`]: [2, members({ uuid: of })],
 });
 
 const reseller = target;

@@ -151,6 +151,17 @@ const owned: readonly (readonly [place: number, method: string, args: Args])[] =
   [1, 'POST /voip/user', { name: { $: 'short', n: 0 }, password: 'sip-password-1', extension: 1001 }],
   [1, 'POST /account/store', { name: { $: 'short', n: 1 } }],
   [1, 'POST /account/reseller-user', { name: { $: 'short', n: 2 }, password: 'correct-horse-1', role_id: 1 }],
+  [
+    1,
+    'POST /account/reseller',
+    {
+      name: { $: 'name', n: 120 },
+      contact_name: 'Ada',
+      store_front: { $: 'thing', of: 'store', n: 1 },
+      users: [{ name: { $: 'short', n: 0 }, password: 'correct-horse-1', role_id: 3 }],
+      addresses: [{ street_one: '1 High Street', city: 'Rome', country_code: 'IT' }],
+    },
+  ],
   [1, 'POST /v1.0/agents', { username: { $: 'name', n: 110 }, password: 'correct-horse-1', permission: 64 }],
   [1, 'POST /v1.0/flows', { name: 'Day' }],
   [1, 'POST /v1.0/tags', { name: 'Sales' }],
