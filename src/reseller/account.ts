@@ -5,6 +5,8 @@ import { badParameter } from '../faults';
 import { balanceOf } from './balance';
 import {
   type Replacement,
+  beforeCreatingReseller,
+  beforeReplacing,
   createReseller,
   demandReseller,
   pageOfResellers,
@@ -82,6 +84,7 @@ const resellers: readonly Operation[] = [
     faults: ['wrong_reference', 'conflict'],
     idempotent: true,
     prepare: prepareReseller,
+    ahead: beforeCreatingReseller,
     run: createReseller,
   }),
   defineOperation({
@@ -115,8 +118,9 @@ const resellers: readonly Operation[] = [
     faults: ['not_found', 'wrong_reference', 'conflict', 'short_of_money'],
     idempotent: true,
     prepare: ({ uuid: _uuid, ...given }) => Promise.resolve(wantedOf(given)),
-    run: (call, { uuid: key }, wanted) =>
-      'amount' in wanted ? transferTo(call, key, wanted.amount) : replaceReseller(call, key, wanted),
+    ahead: beforeReplacing,
+    run: (call, { uuid: key }, wanted, accounts) =>
+      'amount' in wanted ? transferTo(call, wanted.amount, accounts) : replaceReseller(call, key, wanted),
   }),
   defineOperation({
     verb: 'DELETE',
