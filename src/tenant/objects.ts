@@ -52,20 +52,27 @@ export const administratorOrManager = administrator | permissions.manager;
 
 /**
  * Lets only those call who have one of the bits. Who acts for a customer below is an administrator, whatever is
- * asked of the tenant's own people.
+ * asked of the tenant's own people; and what it looks at there is recorded, as what it changes is.
  */
 export const needing = (needs: number, operations: readonly Operation[]): readonly Guarded[] =>
   operations.map((operation) => ({ ...operation, needs, method: guard(needs, operation.method) }));
 
+const isDelegated = ({ caller, actor }: Pick<Call, 'caller' | 'actor'>): boolean =>
+  caller.kind === 'login' && caller.actor.i_customer !== actor.i_customer;
+
+/** Nothing is answered that is not recorded. */
+const recordLook = ({ audit, actor: { i_customer } }: Pick<Call, 'audit' | 'actor'>): Promise<void> =>
+  audit({ action: 'READ', resource: `customers:i_customer=${i_customer}`, i_customer });
+
 function guard(needs: number, method: Method): Method {
-  const demand = ({ caller, actor }: Pick<Call, 'caller' | 'actor'>): void => {
-    const isDelegated = caller.kind === 'login' && caller.actor.i_customer !== actor.i_customer;
-    demandPermission(caller, isDelegated ? administrator : needs);
+  const demand = (call: Pick<Call, 'caller' | 'actor'>): void => {
+    demandPermission(call.caller, isDelegated(call) ? administrator : needs);
   };
   if (method.access === 'read') {
-    const run: ReadMethod['run'] = (call, params) => {
+    const run: ReadMethod['run'] = async (call, params) => {
       demand(call);
-      return method.run(call, params);
+      const [answer] = await Promise.all([method.run(call, params), isDelegated(call) && recordLook(call)]);
+      return answer;
     };
     return { ...method, run };
   }

@@ -14,7 +14,7 @@ import { type Check, compileCheck } from '../../core/parameters';
 import { declared } from '../../core/schema';
 import type { Struct, Value } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
-import { callerOf, limitsOf, readBody } from '../http/entrance';
+import { callerOf, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { readMembers } from '../json/values';
 
 /** What a face refuses by itself, before there is a call: no credentials, the wrong verb. */
@@ -54,8 +54,7 @@ export interface Answering {
 
 export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
   const send: Answering['send'] = (reply, refusal) => {
-    if (refusal instanceof Fault && refusal.about.retry_after_s !== undefined)
-      void reply.header('retry-after', refusal.about.retry_after_s);
+    if (refusal instanceof Fault) tellWhen(reply, refusal);
     return json(reply.code(refusal.http)).send(refuse(refusal, reply.request.id));
   };
   // What fails before there is a call, such as a body over the limit, has the form of the face too.
@@ -176,7 +175,7 @@ function membersOf(
     members.set(name, value);
   }
   if (verb === 'GET' || verb === 'DELETE') {
-    if (body.length > 0) throw new Fault('not_a_call', `${verb} takes no body`);
+    if (body.length > 0 || isBodyAnnounced(request)) throw new Fault('not_a_call', `${verb} takes no body`);
     return members;
   }
   for (const [name, value] of readMembers(body, limitsOf(core), 'refuse')) {
@@ -186,6 +185,11 @@ function membersOf(
   }
   return members;
 }
+
+/** Of a GET or a HEAD, Fastify looks at no body. */
+const isBodyAnnounced = ({ method, headers }: FastifyRequest): boolean =>
+  (method === 'GET' || method === 'HEAD') &&
+  (Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined);
 
 const nobodys = '00000000-0000-0000-0000-000000000000';
 
