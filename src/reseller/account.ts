@@ -1,6 +1,6 @@
 /** The paths of the account: whether the headers are right, what the actor has, its customers. */
 import { type Operation, defineOperation, definePage, pageQuery } from '../core/operation';
-import { flag, list, money, nullable, optional, struct, text, uuid } from '../core/schema';
+import { type Money, flag, list, money, nullable, optional, struct, text, uuid } from '../core/schema';
 import { badParameter } from '../faults';
 import { balanceOf } from './balance';
 import {
@@ -9,8 +9,8 @@ import {
   beforeReplacing,
   createReseller,
   demandReseller,
-  hashUsers,
   pageOfResellers,
+  prepareReseller,
   removeReseller,
   replaceReseller,
   transferTo,
@@ -83,7 +83,7 @@ const resellers: readonly Operation[] = [
     result: shown,
     faults: ['wrong_reference', 'conflict'],
     idempotent: true,
-    prepare: hashUsers,
+    prepare: prepareReseller,
     ahead: beforeCreatingReseller,
     run: createReseller,
   }),
@@ -117,13 +117,10 @@ const resellers: readonly Operation[] = [
     result: shown,
     faults: ['not_found', 'wrong_reference', 'conflict', 'short_of_money'],
     idempotent: true,
+    prepare: ({ uuid: _uuid, ...given }) => Promise.resolve(wantedOf(given)),
     ahead: beforeReplacing,
-    run: (call, { uuid: key, balance, ...given }, _prepared, accounts) => {
-      if (balance === undefined) return replaceReseller(call, key, demandWhole(given));
-      if (Object.keys(given).length > 0)
-        throw badParameter('balance', 'must not be given with other members');
-      return transferTo(call, balance, accounts);
-    },
+    run: (call, { uuid: key }, wanted, accounts) =>
+      'amount' in wanted ? transferTo(call, wanted.amount, accounts) : replaceReseller(call, key, wanted),
   }),
   defineOperation({
     verb: 'DELETE',
@@ -142,8 +139,15 @@ const resellers: readonly Operation[] = [
   }),
 ];
 
-/** A replacement has what a customer cannot be without. */
-function demandWhole(given: Partial<Replacement>): Replacement {
+/** A transfer alone, or a replacement with all that a customer cannot be without. */
+function wantedOf({
+  balance,
+  ...given
+}: Partial<Replacement> & { readonly balance?: Money }): Replacement | { readonly amount: Money } {
+  if (balance !== undefined) {
+    if (Object.keys(given).length === 0) return { amount: balance };
+    throw badParameter('balance', 'must not be given with other members');
+  }
   const { name: newName, contact_name } = given;
   if (newName === undefined) throw badParameter('name', 'is required');
   if (contact_name === undefined) throw badParameter('contact_name', 'is required');

@@ -27,7 +27,7 @@ import {
   setDetails,
 } from './repository';
 import { demandStore, findStore } from './stores';
-import { type NewUser, createUser } from './users';
+import { type NewUser, createUser, demandRole } from './users';
 
 export interface Replacement {
   readonly name: string;
@@ -45,9 +45,12 @@ export interface NewReseller extends Replacement {
 
 const words = { contact: 'contact_name', web_login: 'name', i_customer: 'balance' };
 
-/** Passwords are hashed before the transaction. */
-export const hashUsers = ({ users = [] }: { readonly users?: readonly NewUser[] }): Promise<string[]> =>
-  Promise.all(users.map(({ password }) => hashPassword(password)));
+/** What is wrong with the parameters alone comes before everything else; passwords are hashed before the transaction. */
+export async function prepareReseller(given: People): Promise<string[]> {
+  const { store_front = null, users = [] } = given;
+  if (store_front !== null) demandPeople(given);
+  return Promise.all(users.map(({ password }) => hashPassword(password)));
+}
 
 /** The core's customer: it is billed by its owner's tariff. */
 const coreOf = ({ name, contact_name: contact, phone = null }: NewReseller) => ({
@@ -73,8 +76,7 @@ export async function createReseller(
   hashes: readonly string[],
   [i_store, found]: Awaited<ReturnType<typeof beforeCreatingReseller>>,
 ): Promise<CustomerRow> {
-  const { name, users = [], addresses = [], store_front = null } = given;
-  if (store_front !== null) demandPeople(given);
+  const { name, users = [], addresses = [] } = given;
   if (i_store === undefined) throw wrongReference('store_front');
   const [, , i_customer] = found;
   // They go to the database together, in this order.
@@ -86,7 +88,7 @@ export async function createReseller(
     ]),
   );
   for (const address of addresses) await makeOwned(call, addressKind, address, i_customer);
-  const home = { i_customer, name, buys_at_store: store_front !== null };
+  const home = { i_customer, name };
   for (const [index, user] of users.entries()) {
     await createUser(call, home, user, hashes[index] ?? '', `users[${index}]`);
   }
@@ -101,10 +103,13 @@ const isPlain = ({ allow_outbound = true, store_front = null, ip_addresses = [] 
 const isAlone = ({ users = [], addresses = [] }: NewReseller): boolean =>
   users.length + addresses.length === 0;
 
-function demandPeople({ users = [], addresses = [] }: NewReseller): void {
+type People = Pick<NewReseller, 'store_front' | 'users' | 'addresses'>;
+
+function demandPeople({ users = [], addresses = [] }: People): void {
   if (users.length === 0) throw badParameter('users', 'is required with store_front: at least one user');
   if (addresses.length === 0)
     throw badParameter('addresses', 'is required with store_front: at least one address');
+  for (const [index, user] of users.entries()) demandRole(user, `users[${index}]`);
 }
 
 /** Replaces what a customer is; its users and addresses have paths of their own and stay. */
@@ -113,10 +118,11 @@ export async function replaceReseller(call: Call, uuid: string, given: Replaceme
   const place = await findReseller(db, actor, uuid);
   if (!place) throw notFound();
   const { name, contact_name: contact, phone = null, store_front = null } = given;
-  await inWords(words, () => updateCustomer(call, { i_customer: place.id, name, contact, phone }, undefined));
+  // A wrong store is told before a taken name.
   const i_store = store_front === null ? null : await demandStore(db, place.i_wholesaler, store_front);
   if (i_store !== null && !(await hasPeople(db, place.id)))
     throw badParameter('store_front', 'is only for customers with at least one user and one address');
+  await inWords(words, () => updateCustomer(call, { i_customer: place.id, name, contact, phone }, undefined));
   const [, after] = await Promise.all([
     writeDetails(call, place.id, given, i_store),
     demandReseller(call, place.id),

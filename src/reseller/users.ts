@@ -55,7 +55,6 @@ const levels: Readonly<Record<number, AccessLevel>> = {
 interface Home {
   readonly i_customer: number;
   readonly name: string;
-  readonly buys_at_store: boolean;
 }
 
 const loginOf = (name: string, home: Pick<Home, 'name'>): string => `${name}@${home.name}`;
@@ -66,9 +65,10 @@ function fullName({ contact_first_name, contact_last_name }: Fields): string | n
   return name === '' ? null : Array.from(name).slice(0, 64).join('').trim();
 }
 
-function demandRole({ buys_at_store }: Home, { role_id }: Pick<Fields, 'role_id'>): void {
-  if (buys_at_store && role_id !== 3)
-    throw badParameter('role_id', "must be 3 for a user of a store's customer");
+/** Who buys at a store front has store users only. */
+export function demandRole({ role_id }: Pick<Fields, 'role_id'>, place = ''): void {
+  if (role_id !== 3)
+    throw badParameter(memberOf(place)('role_id'), "must be 3 for a user of a store's customer");
 }
 
 const memberOf = (place: string) => (name: string) => (place === '' ? name : `${place}.${name}`);
@@ -86,10 +86,8 @@ export async function createUser(
   const words = {
     web_password: member('password'),
     web_login: member('name'),
-    role_id: member('role_id'),
   };
   return inWords(words, async () => {
-    demandRole(home, user);
     const made = {
       web_login: loginOf(name, home),
       web_password: user.password,
@@ -124,6 +122,7 @@ async function listUsers(
 async function postUser(call: Call, user: NewUser, password_hash: string): Promise<UserObject> {
   const { i_customer } = call.actor;
   const home = { i_customer, ...(await standingOf(call.db, i_customer)) };
+  if (home.buys_at_store) demandRole(user);
   const id = await createUser(call, home, user, password_hash);
   const made = await findResellerUser(call.db, i_customer, id);
   if (!made) throw notFound('User');
@@ -142,7 +141,7 @@ async function putUser(
   ]);
   if (!before) throw notFound('User');
   const home = { i_customer: actor.i_customer, ...standing };
-  demandRole(home, given);
+  if (home.buys_at_store) demandRole(given);
   // A login that another face gave stays what it is until the user is given another name.
   const isRenamed = given.name !== before.name;
   // Billing, reporter and NOC are one role here: which of them it is, stays.

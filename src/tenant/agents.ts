@@ -83,6 +83,12 @@ export const agentObject = (row: AgentRow): Static<typeof result> => ({
 
 const words = { web_login: 'username', web_password: 'password' };
 
+/** Nobody anywhere has another one; whose they are decides which of them. */
+function demandKnown(wanted: number | undefined): void {
+  if (wanted !== undefined && ![1, 16, 32, 33, 64].includes(wanted))
+    throw badParameter('permission', 'must be 16, 64 or 32');
+}
+
 /** The level that has just this permission; one that has it already stays. */
 function levelOf(wanted: number, i_customer: number, now?: AccessLevel): AccessLevel {
   if (now !== undefined && permissionOf(now, i_customer) === wanted) return now;
@@ -161,7 +167,10 @@ const ofAll = needing(administratorOrManager, [
       addresses: optional(addressList),
     },
     faults: ['not_found', 'conflict'],
-    prepare: ({ password }) => (password === undefined ? Promise.resolve(undefined) : hashPassword(password)),
+    prepare: async ({ password, permission: wanted }) => {
+      demandKnown(wanted);
+      return password === undefined ? undefined : hashPassword(password);
+    },
     run: (call, given, hash) => inWords(words, () => makeAgent(call, given, hash)),
   }),
   defineOperation({
@@ -185,6 +194,10 @@ const ofAll = needing(administratorOrManager, [
     summary: 'Says what an agent may do; nobody gives what he does not hold.',
     body: { permission },
     faults: ['not_found', 'conflict'],
+    prepare: ({ permission: wanted }) => {
+      demandKnown(wanted);
+      return Promise.resolve();
+    },
     run: async (call, given) => {
       const found = await lockAgent(call, given.id);
       demandHeld(call, found.i_access_level);

@@ -63,7 +63,7 @@ function profileOf(call: Call, row: CustomerRow, given: ProfileGiven, key: strin
     email: kept(given.email),
     phone: kept(given.phone_number),
     street_addr: kept(given.address),
-    permission_ids: permissionsOf(given.permission_ids),
+    permission_ids: given.permission_ids && [...new Set(given.permission_ids)],
     webhook_method: given.webhook_method,
     webhook_uri,
     sealed_webhook_key: needsKey(row, webhook_uri)
@@ -76,11 +76,12 @@ function profileOf(call: Call, row: CustomerRow, given: ProfileGiven, key: strin
 const needsKey = (row: CustomerRow, webhook_uri: string | null | undefined): boolean =>
   typeof webhook_uri === 'string' && row.webhook_uri === null;
 
-function permissionsOf(given: readonly number[] | undefined): readonly number[] | undefined {
-  if (given?.some((bit) => ![16, 32, 64].includes(bit)))
+/** What is wrong with the parameters alone comes before rights and targets. */
+const demandPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_ids'>): Promise<undefined> => {
+  if (permission_ids?.some((bit) => ![16, 32, 64].includes(bit)))
     throw badParameter('permission_ids', 'must hold 16, 32 or 64');
-  return given === undefined ? undefined : [...new Set(given)];
-}
+  return Promise.resolve(undefined);
+};
 
 /** Changes oneself, or, with the right to edit, a customer below. */
 async function changeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
@@ -189,6 +190,7 @@ const changing = needing(administrator, [
     right: 'customers_mgmt:add',
     body: { name: displayName, ...profileBody },
     faults: ['conflict'],
+    prepare: demandPermissions,
     ahead: beforeMaking,
     run: makeTenant,
   }),
@@ -201,6 +203,7 @@ const changing = needing(administrator, [
     params: { id: idInPath.id },
     body: changeBody,
     faults: ['not_found'],
+    prepare: demandPermissions,
     ahead: (db, actor, { id }) => lockTenant(db, actor, id),
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),
@@ -212,6 +215,7 @@ const changing = needing(administrator, [
     summary: 'Changes the own customer: what is left out stays.',
     body: { id: optional(locked('Fixed.')), ...changeBody },
     faults: [],
+    prepare: demandPermissions,
     ahead: lockOwnTenant,
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),

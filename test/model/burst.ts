@@ -4,10 +4,12 @@
  */
 import { brokenBooks } from '../setup/books';
 import type { TestServer } from '../setup/server';
-import type { Client, Outcome } from './client';
-import { type Ground, freshWorld, play, prepare, sendCalls } from './play';
-import { type Step, prelude } from './steps';
-import type { Members, World } from './world';
+import type { Outcome } from './client';
+import { type Ground, freshWorld, isRest, play, prepareStep, sendCalls } from './play';
+import type { Prepared } from './sending';
+import { prelude } from './steps';
+import type { Step } from './symbols';
+import { type Members, type ThingKind, type World, prices, wire } from './world';
 
 interface Row {
   readonly i_customer: number;
@@ -22,11 +24,18 @@ interface Row {
   readonly balance: number;
   readonly overcommit_protection: boolean;
   readonly overcommit_limit: number | null;
+  readonly uuid: string;
+  /** How many of its people could log in as an administrator, besides its own login. */
+  readonly leaders: number;
+  readonly own_login: boolean;
 }
 
 const livingText = `
   SELECT c.i_customer, c.i_wholesaler, c.path, c.name, u.web_login, c.dns_alias, c.max_depth, c.customers_mgmt, c.blocked,
-    (c.balance * 1000000)::float8 AS balance, c.overcommit_protection, c.overcommit_limit
+    (c.balance * 1000000)::float8 AS balance, c.overcommit_protection, c.overcommit_limit, c.uuid,
+    (SELECT count(*)::int FROM users l WHERE l.i_customer = c.i_customer AND l.deleted_at IS NULL AND NOT l.is_default
+       AND NOT l.is_recovery AND NOT l.blocked AND l.password_hash IS NOT NULL AND l.i_access_level = 'ADMINISTRATOR') AS leaders,
+    u.password_hash IS NOT NULL OR EXISTS (SELECT FROM api_credentials k WHERE k.i_customer = c.i_customer) AS own_login
   FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
   WHERE c.deleted_at IS NULL AND (c.i_customer = 1 OR c.i_customer >= $1) ORDER BY c.i_customer`;
 
@@ -42,18 +51,28 @@ export async function playBurst(
   const least = Math.min(...world.customers.slice(1).map(({ id }) => id));
   const rows = async (): Promise<Row[]> => server.db.query<Row>({ text: livingText }, [least]);
   const [was, entriesBefore] = [await rows(), await lastEntry(server)];
-  const prepared = burst.map((step) => prepare(world, withoutLowering(step)));
+  const prepared: Prepared[] = [];
+  // Who has no token logs in before, so that all of these are sent at once.
+  for (const step of burst) {
+    const keyed =
+      step.again && prepared.findLast(({ calls }) => 'idempotency_key' in (calls[0]?.params ?? {}));
+    const ready = keyed || (await prepareStep(ground, world, withoutLowering(step)));
+    if (ready) prepared.push(ready);
+  }
   const outcomes = await Promise.all(prepared.map((each) => sendCalls(ground.client, each)));
   const wrong = {
     ...(await brokenBooks(server)),
     ...told('what no call may answer', outcomes.filter(isAmiss)),
     ...told('two answers to one key', repeated(prepared, outcomes)),
+    ...told('a thing at another price', underpriced(prepared, outcomes)),
+    ...told('nobody left to administer', leaderless(was, await rows())),
     ...proofs(was, await rows()),
     ...told(
       'topped up beyond what may be committed',
       await overcommitted(server, was, await rows(), entriesBefore),
     ),
-    ...told('a right that is missing above', await wrongRights(ground.client, await rows())),
+    ...told('a right that is missing above', await wrongRights(ground, world, await rows())),
+    ...(await brokenThings(server, least, entriesBefore)),
   };
   if (Object.keys(wrong).length > 0) {
     const calls = prepared.map(
@@ -69,7 +88,7 @@ const told = (sentence: string, found: readonly unknown[]): Record<string, reado
 
 /** Lowering a limit leaves what is beyond it, so nobody lowers one here. */
 function withoutLowering({ who, orders }: Step): Step {
-  const limits = ['max_depth', 'overcommit_protection', 'overcommit_limit'];
+  const limits = ['max_depth', 'overcommit_protection', 'overcommit_limit', 'credit_limit'];
   return {
     who,
     orders: orders.map((order) =>
@@ -88,18 +107,39 @@ const isAmiss = (outcome: Outcome): boolean =>
   ('fault' in outcome && [500, 503].includes(outcome.fault)) ||
   ('status' in outcome && outcome.status >= 500);
 
-/** Calls of one caller with one key that answered different payments. */
-function repeated(prepared: readonly ReturnType<typeof prepare>[], outcomes: readonly Outcome[]): string[] {
+/** Calls of one caller with one key that answered different payments, or made different things. */
+function repeated(prepared: readonly Prepared[], outcomes: readonly Outcome[]): string[] {
   const first = new Map<string, unknown>();
   return prepared.flatMap(({ way, calls }, index) => {
     const [call] = calls;
     const outcome = outcomes[index];
-    const { idempotency_key: key, i_wholesaler: actor = null } = call?.params ?? {};
+    const { idempotency_key: key, i_wholesaler = null, uuid = null } = call?.params ?? {};
     if (!call || calls.length > 1 || key === undefined || !outcome || !('result' in outcome)) return [];
-    const scope = `${call.method} ${JSON.stringify([key, actor, way.proof?.login ?? 'trusted'])}`;
-    const { i_payment } = outcome.result as Members;
-    if (!first.has(scope)) first.set(scope, i_payment);
-    return first.get(scope) === i_payment ? [] : [scope];
+    const who = isRest(way) ? way.words : (way.proof?.login ?? 'trusted');
+    const scope = `${call.method} ${JSON.stringify([key, i_wholesaler, uuid, who])}`;
+    const { i_payment, uuid: made } = outcome.result as Members;
+    const answer = i_payment ?? JSON.stringify([made, outcome.result]);
+    if (!first.has(scope)) first.set(scope, answer);
+    return first.get(scope) === answer ? [] : [scope];
+  });
+}
+
+/** Over the reseller face a thing tells what it cost: the price, in the currency of the caller. */
+function underpriced(prepared: readonly Prepared[], outcomes: readonly Outcome[]): unknown[] {
+  const kinds: Readonly<Record<string, ThingKind>> = {
+    'POST /voip/number': 'number',
+    'POST /voip/user': 'sip user',
+    'POST /dom/domain': 'domain',
+    'POST /voip/domain': 'domain',
+  };
+  return outcomes.filter((outcome, index) => {
+    const call = prepared[index]?.calls[0];
+    const kind = kinds[call?.method ?? ''];
+    if (!kind || call?.sender.kind !== 'headers' || !('result' in outcome)) return false;
+    const { customer } = call.sender.user;
+    const price = customer.owner === undefined ? 0n : (prices[kind]?.[customer.currency] ?? 0n);
+    const { cost, cost_currency } = outcome.result as Members;
+    return cost !== wire(price) || cost_currency !== (price === 0n ? null : customer.currency);
   });
 }
 
@@ -191,19 +231,84 @@ async function overcommitted(
     .map(({ i_customer }) => i_customer);
 }
 
-/** Asks, for some, whether the server lets them edit exactly when everybody above may. */
-async function wrongRights(client: Client, rows: readonly Row[]): Promise<unknown[]> {
+const things = `(SELECT 'number' AS product, i_payment FROM numbers UNION ALL SELECT 'sip_user', i_payment FROM sip_users
+  UNION ALL SELECT 'domain', i_payment FROM domains)`;
+
+/** What must hold of things, charges and people; `burst` has the first customer of the tree and the last entry before. */
+const thingProofs: Readonly<Record<string, string>> = {
+  'a number or a domain twice': `
+    SELECT number FROM numbers WHERE deleted_at IS NULL GROUP BY number HAVING count(*) > 1
+    UNION ALL SELECT name_key FROM domains WHERE deleted_at IS NULL GROUP BY name_key HAVING count(*) > 1`,
+  'a charge that is not for one thing': `
+    SELECT p.i_payment FROM payments p LEFT JOIN ${things} t USING (i_payment)
+    WHERE p.kind = 'charge' GROUP BY p.i_payment HAVING count(t.product) <> 1`,
+  'a charge at another price': `
+    SELECT p.i_payment FROM payments p JOIN ${things} t USING (i_payment) LEFT JOIN prices r USING (product, currency)
+    WHERE (p.kind <> 'charge' OR p.amount IS DISTINCT FROM -r.amount)`,
+  'more given or paid than there was': `
+    SELECT * FROM (
+      SELECT e.i_customer, e.i_entry, p.kind, e.amount, c.credit_limit,
+        sum(e.amount) OVER (PARTITION BY e.i_customer ORDER BY e.i_entry) AS left_over
+      FROM entries e JOIN payments p USING (i_payment) JOIN customers c ON c.i_customer = e.i_customer) moved, burst
+    WHERE i_customer >= least AND i_entry > since AND amount < 0
+      AND (kind = 'transfer' AND left_over < 0 OR kind = 'charge' AND left_over < -credit_limit)`,
+  'not one guest agent': `
+    SELECT c.i_customer FROM burst, customers c LEFT JOIN users u ON u.i_customer = c.i_customer AND u.is_recovery
+    WHERE c.i_customer >= least GROUP BY c.i_customer HAVING count(u.i_web_user) <> 1`,
+  'somebody who lives on without a customer, or a link to what is gone': `
+    SELECT u.i_web_user::text FROM users u JOIN customers c USING (i_customer)
+    WHERE u.deleted_at IS NULL AND c.deleted_at IS NOT NULL
+    UNION ALL SELECT n.number FROM numbers n JOIN flows f ON f.uuid IN (n.call_flow_id, n.message_flow_id)
+    WHERE n.deleted_at IS NULL AND (f.deleted_at IS NOT NULL OR f.i_customer <> n.i_customer)
+    UNION ALL SELECT c.name FROM customers c JOIN stores s USING (i_store)
+    WHERE c.deleted_at IS NULL AND (s.deleted_at IS NOT NULL OR s.i_customer <> c.i_wholesaler)`,
+};
+
+async function brokenThings(
+  server: TestServer,
+  least: number,
+  since: number,
+): Promise<Record<string, unknown[]>> {
+  const found: Record<string, unknown[]> = {};
+  for (const [sentence, proof] of Object.entries(thingProofs)) {
+    const rows = await server.db.query<unknown>(
+      { text: `WITH burst AS (SELECT $1::int AS least, $2::int AS since) ${proof}` },
+      [least, since],
+    );
+    if (rows.length > 0) found[sentence] = rows;
+  }
+  return found;
+}
+
+/** Customers that were left with nobody who could log in as an administrator. */
+const leaderless = (was: readonly Row[], are: readonly Row[]): number[] =>
+  are
+    .filter(({ i_customer, leaders, own_login }) => {
+      const before = was.find((row) => row.i_customer === i_customer);
+      return before !== undefined && before.leaders > 0 && leaders === 0 && !own_login && !before.own_login;
+    })
+    .map(({ i_customer }) => i_customer);
+
+/** Asks, for some, over two faces whether the server lets them edit exactly when everybody above may. */
+async function wrongRights(ground: Ground, world: World, rows: readonly Row[]): Promise<unknown[]> {
+  const { client } = ground;
   const byId = new Map(rows.map((row) => [row.i_customer, row]));
+  const root = await prepareStep(ground, world, {
+    who: { kind: 'tenant', by: 'bearer', n: 1, on: null, right: true, as: 0 },
+    orders: [],
+  });
+  if (!root || !isRest(root.way)) throw new Error('Root cannot log in');
   const wrong: unknown[] = [];
-  for (const { i_customer, path } of rows.slice(-8)) {
+  for (const { i_customer, uuid, path } of rows.filter((row) => row.i_customer !== 1).slice(-8)) {
     const chain = path.map((id) => byId.get(id));
     const may = chain.every((row) => row !== undefined && (row.customers_mgmt & 2) !== 0 && !row.blocked);
+    const expected = may ? 404 : 403;
     const params = { i_customer: 2_000_000_000, i_wholesaler: i_customer };
     const outcome = await client.call({ face: 'json' }, 'unblockCustomer', params);
-    const expected = may ? 404 : 403;
     if (!('fault' in outcome) || outcome.fault !== expected) wrong.push({ i_customer, expected, outcome });
+    const way = { ...root.way, query: { customer_id: uuid } };
+    const seen = await client.ask(way, 'POST /v1.0/customers/{id}/freeze', { id: 'seventeen' });
+    if (!('status' in seen) || seen.status !== expected) wrong.push({ i_customer, expected, seen });
   }
   return wrong;
 }
-
-export type { World };

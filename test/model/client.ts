@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import { digestFields, digestHeader, freshNonce } from '../setup/digest-client';
 import { xmlCall, xmlStruct, xmlText } from '../setup/raw';
 import { readAnswer } from '../setup/read-answer';
-import type { Json, Members } from './world';
+import { type Json, type Members, text } from './world';
 
 /** How a call is sent. */
 export interface Way {
@@ -11,12 +11,25 @@ export interface Way {
   readonly proof?: { readonly by: 'basic' | 'digest'; readonly login: string; readonly password: string };
 }
 
+/** How a request of a REST face is sent; what it is about is added to the query. */
+export interface RestWay {
+  readonly face: 'reseller' | 'tenant';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
+  /** Who that is, for the eye. */
+  readonly words: string;
+}
+
 /** What came back. */
 export type Outcome =
-  { readonly status: number } | { readonly fault: number; readonly text: string } | { readonly result: Json };
+  | { readonly status: number; readonly reason?: string }
+  | { readonly fault: number; readonly text: string }
+  | { readonly result: Json };
 
 export interface Client {
   call(way: Way, method: string, params: Members): Promise<Outcome>;
+  /** `operation` is verb and path; `params` are those of path, query and body together. */
+  ask(way: RestWay, operation: string, params: Members): Promise<Outcome>;
   close(): void;
 }
 
@@ -56,8 +69,14 @@ export function openClient(url: string): Client {
       const path = isXml ? '/xmlapi/xmlapi' : `/json/${method}`;
       const header = await authorization(way, path);
       const body = isXml ? xmlOf(method, params) : JSON.stringify(params);
-      const { status, bytes } = await send(`${url}${path}`, way.proof ? own : trusted, header, body);
+      const headers = header === undefined ? {} : { authorization: header };
+      const sent = { verb: 'POST', url: `${url}${path}`, headers, body };
+      const { status, bytes } = await send(sent, way.proof ? own : trusted);
       return isXml ? readXml(status, bytes) : readJson(status, bytes);
+    },
+    ask: async (way, operation, params) => {
+      const { status, bytes } = await send(restRequest(url, way, operation, params), own);
+      return way.face === 'reseller' ? readReseller(status, bytes) : readTenant(status, bytes);
     },
     close: () => {
       own.destroy();
@@ -66,13 +85,17 @@ export function openClient(url: string): Client {
   };
 }
 
-function send(url: string, agent: Agent, authorization: string | undefined, body: string) {
+interface Sent {
+  readonly verb: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+function send({ verb, url, headers, body }: Sent, agent: Agent) {
   return new Promise<{ status: number; bytes: Buffer }>((resolve, reject) => {
-    const headers = {
-      ...(authorization !== undefined && { authorization }),
-      'content-length': Buffer.byteLength(body),
-    };
-    const sent = request(url, { method: 'POST', agent, headers });
+    const length = body === '' ? {} : { 'content-length': Buffer.byteLength(body) };
+    const sent = request(url, { method: verb, agent, headers: { ...headers, ...length } });
     sent.once('error', reject).once('response', (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -84,6 +107,35 @@ function send(url: string, agent: Agent, authorization: string | undefined, body
     sent.end(Buffer.from(body));
   });
 }
+
+/** Each member stands where it belongs: in the path, in the query of what only reads, else in the body. */
+function restRequest(url: string, way: RestWay, operation: string, params: Members): Sent {
+  const [verb = '', template = ''] = operation.split(' ');
+  const { idempotency_key: key, ...given } = params;
+  const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
+    encodeURIComponent(text(given[name])),
+  );
+  const others = Object.entries(given).filter(([name]) => !template.includes(`{${name}}`));
+  const hasBody = verb === 'POST' || verb === 'PUT';
+  const query = new URLSearchParams(way.query);
+  if (!hasBody) for (const [name, value] of others) query.set(name, text(value));
+  const search = query.size > 0 ? `?${query.toString()}` : '';
+  // Over the tenant face a slash at the end makes no difference.
+  const slash = way.face === 'tenant' && others.length % 2 === 1 ? '/' : '';
+  return {
+    verb,
+    url: url + path + slash + search,
+    headers: {
+      ...Object.fromEntries(Object.entries(way.headers).map(([name, value]) => [name, asBytes(value)])),
+      ...(hasBody && { 'content-type': 'application/json' }),
+      ...(key !== undefined && { 'idempotency-key': text(key) }),
+    },
+    body: hasBody ? JSON.stringify(Object.fromEntries(others)) : '',
+  };
+}
+
+/** Headers are bytes: a name is sent as UTF-8, each byte as a character. */
+const asBytes = (value: string): string => Buffer.from(value, 'utf8').toString('latin1');
 
 /** A multicall takes its calls as its one parameter, every other call one struct. */
 const xmlOf = (method: string, params: Members): string =>
@@ -137,4 +189,22 @@ function readJson(status: number, bytes: Buffer): Outcome {
   if (typeof faultCode !== 'number') return { status };
   if (statusOfFault[faultCode] !== status) throw new Error(`Fault ${faultCode} came with status ${status}`);
   return { fault: faultCode, text: JSON.stringify(faultString) };
+}
+
+/** The HTTP status of a fault of the catalogue. */
+export const httpOf = (fault: number): number => statusOfFault[fault] ?? 0;
+
+/** The envelope says what the head says. */
+function readReseller(status: number, bytes: Buffer): Outcome {
+  const { result = null, next, status_code } = JSON.parse(bytes.toString()) as Members;
+  if (status_code !== status) throw new Error(`The envelope says ${text(status_code)}, the head ${status}`);
+  if (status !== 200) return { status };
+  return { result: next === undefined ? result : { items: result, next } };
+}
+
+function readTenant(status: number, bytes: Buffer): Outcome {
+  const answer = JSON.parse(bytes.toString()) as Members;
+  if (status === 200) return { result: answer };
+  const { reason } = answer['error'] as Members;
+  return { status, reason: text(reason) };
 }

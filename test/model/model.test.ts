@@ -1,11 +1,15 @@
 /**
  * Random histories against the reference model of this folder: whoever calls whatever for whomever
- * in a random tree, the server answers what the contract says, with the same fault number.
+ * in a random tree, over all faces, the server answers what the contract says, down to each value.
  * `npm run model -- --help` tells how to run more of them, or one of them again.
  */
+import { tenantBase } from '../../src/faces/tenant/face';
+import { resellerOperations } from '../../src/reseller/operations';
+import { tenantOperations } from '../../src/tenant/operations';
 import { methods } from '../setup/docs';
+import { laws, operationLaws } from './rules';
 import { runHistories } from './run';
-import { modelledMethods } from './steps';
+import { modelledMethods, modelledOperations } from './steps';
 
 const seed = Date.now() % 0x7fffffff;
 
@@ -22,8 +26,10 @@ test('100 histories of 50 calls end as the model says, and after 6 with 40 calls
     },
   });
   // A history that is refused everywhere would prove little.
-  const neverSucceeded = modelledMethods.filter((method) => !answers.has(`${method} OK`));
-  expect(neverSucceeded.length).toBeLessThanOrEqual(3);
+  const neverSucceeded = [...modelledMethods, ...modelledOperations].filter(
+    (name) => !answers.has(`${name} OK`),
+  );
+  expect(neverSucceeded.length).toBeLessThanOrEqual(8);
   const faults = new Set([...answers.keys()].map((key) => key.split(' ').at(-1)));
   expect([...faults]).toEqual(expect.arrayContaining(['400', '401', '402', '403', '404', '409', '-32601']));
 }, 180_000);
@@ -31,4 +37,15 @@ test('100 histories of 50 calls end as the model says, and after 6 with 40 calls
 test('the model knows every method of the registry', () => {
   const names = methods.map(({ name }) => name).filter((name) => !name.startsWith('system.'));
   expect([...modelledMethods].sort()).toEqual(names.sort());
+  expect(Object.keys(laws).sort()).toEqual(names.sort());
+});
+
+test('the model knows every operation of both REST faces', () => {
+  const names = [
+    ...resellerOperations.map(({ method }) => method.name),
+    ...tenantOperations.map(({ verb, path }) => `${verb} ${tenantBase}${path}`),
+  ];
+  const modelled = modelledOperations.filter((name) => !name.includes(' /auth/'));
+  expect([...modelled].sort()).toEqual(names.sort());
+  expect(Object.keys(operationLaws).sort()).toEqual(names.sort());
 });

@@ -1,12 +1,28 @@
 /** Plays a history on a server and in the model at once, and says where the two part. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Client, Outcome, Way } from './client';
-import { type Expected, type ModelCall, type Sender, atTheDoor, foretell, unknown } from './rules';
-import { type Step, type Who, loginOf, pickCustomer, resolve } from './steps';
-import { type Json, type Members, type World, newWorld, subCustomers } from './world';
+import type { TestServer } from '../setup/server';
+import { type Client, type Outcome, type RestWay, type Way, httpOf } from './client';
+import { learn } from './learn';
+import { foretell, isOperation } from './rules';
+import { atTheDoor } from './rules/doors';
+import { type Expected, type ModelCall, type Sender, unknown } from './rules/law';
+import { type NeedsLogin, type Prepared, prepare } from './sending';
+import type { Step } from './symbols';
+import {
+  type Customer,
+  type Json,
+  type Members,
+  type User,
+  type World,
+  defaultUser,
+  newWorld,
+  text,
+} from './world';
 
 export interface Ground {
   readonly client: Client;
+  /** Asked only for ids that no call answers. */
+  readonly db: TestServer['db'];
   readonly rootPassword: string;
   readonly rootWebPassword: string;
 }
@@ -17,86 +33,112 @@ let serial = 0;
 export const freshWorld = ({ rootPassword, rootWebPassword }: Ground): World =>
   newWorld(`m${(serial += 1)} `, rootPassword, rootWebPassword);
 
+/** What happened so far, in words, and what may be sent once more. */
+interface Story {
+  readonly told: string[];
+  keyed: Prepared | undefined;
+}
+
 /** Plays the steps; throws with the whole history where an answer is not the one that was foretold. */
 export async function play(ground: Ground, world: World, steps: readonly Step[]): Promise<void> {
-  const told: string[] = [];
+  const story: Story = { told: [], keyed: undefined };
   for (const step of steps) {
     try {
-      await playStep(ground, world, step, told);
-      await learn(ground, world);
+      await playStep(ground, world, step, story);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`${reason}\n\nThe history until then:\n${told.join('\n')}`, { cause: error });
+      throw new Error(`${reason}\n\nThe history until then:\n${story.told.join('\n')}`, { cause: error });
     }
   }
 }
 
-/** Who sends a step, and for whom. */
-function sending(world: World, who: Who) {
-  const able = world.customers.filter(({ api_password, deleted }) => api_password !== null && !deleted);
-  // Mostly somebody who has somebody below.
-  const owners = able.filter((each) => subCustomers(world, each).length > 0);
-  const callers = who.n % 3 === 0 ? able : owners;
-  const caller = callers[who.n % callers.length] ?? world.root;
-  const top = who.kind === 'trusted' ? world.root : caller;
-  const named =
-    who.on === null ? undefined : pickCustomer(world, top, who.on, who.n % 3 === 0 ? 'any' : 'owners');
-  // Root is everybody's: its login must not be locked by the histories together.
-  const right = who.right || caller === world.root;
-  const sender: Sender =
-    who.kind === 'trusted' ? { kind: 'trusted' } : { kind: 'password', customer: caller, right };
-  const password = right ? (caller.api_password ?? '') : 'not-the-password';
-  const way: Way = {
-    face: who.face,
-    ...(who.kind === 'password' && { proof: { by: who.by, login: loginOf(world, caller), password } }),
+async function playStep(ground: Ground, world: World, step: Step, story: Story): Promise<void> {
+  await learn(ground.db, world);
+  const { keyed } = story;
+  const isAgain = step.again === true && keyed !== undefined && isStillRight(keyed);
+  const prepared = isAgain ? keyed : await prepareStep(ground, world, step, story.told);
+  if (!prepared) return;
+  const [first] = prepared.calls;
+  if (first && isOperation(first.method) && 'idempotency_key' in first.params) story.keyed = prepared;
+  await playPrepared(ground, world, prepared, story.told);
+  await learn(ground.db, world);
+}
+
+/** Whether what a kept call shows of its caller is what it would show now: names and passwords change. */
+function isStillRight({ way, calls }: Prepared): boolean {
+  const sender = calls[0]?.sender;
+  if (sender?.kind !== 'headers' || !isRest(way)) return false;
+  const { customer, kind, password, short_name, web_login } = sender.user;
+  const { headers } = way;
+  return (
+    headers['x-auth-reseller'] === customer.attributes['name'] &&
+    [short_name, web_login].includes(headers['x-auth-user'] ?? null) &&
+    headers['x-auth-password'] === (kind === 'default' ? customer.api_password : password) &&
+    !sender.user.deleted
+  );
+}
+
+/** Who has no token logs in first, as a call of its own; undefined: and was not let in. */
+export async function prepareStep(
+  ground: Ground,
+  world: World,
+  step: Step,
+  told: string[] = [],
+): Promise<Prepared | undefined> {
+  const found = prepare(world, step);
+  if (!('logsIn' in found)) return found;
+  await playPrepared(ground, world, loginOf(found), told);
+  const again = prepare(world, step);
+  return 'logsIn' in again ? undefined : again;
+}
+
+function loginOf({ logsIn }: NeedsLogin): Prepared {
+  const { web_login, login_class, password = '' } = logsIn;
+  const call: ModelCall = {
+    sender: { kind: 'nobody' },
+    method: 'POST /auth/login',
+    params: { username: web_login, password },
+    classes: { username: login_class },
+    spoiled: false,
   };
-  const i_wholesaler = who.on === null ? undefined : (named?.id ?? 2_000_000_000);
-  return { sender, way, actor: named ?? top, ...(i_wholesaler !== undefined && { i_wholesaler }) };
+  return { way: { face: 'tenant', headers: {}, query: {}, words: 'nobody' }, calls: [call] };
 }
 
-interface Prepared {
-  readonly way: Way;
-  readonly calls: readonly ModelCall[];
-}
-
-/** The calls of a step as they are sent. */
-export function prepare(world: World, { who, orders }: Step): Prepared {
-  const { sender, way, actor, i_wholesaler } = sending(world, who);
-  const calls = orders.map((order) => {
-    const { params, classes } = resolve(world, actor, order);
-    const named = i_wholesaler === undefined ? params : { ...params, i_wholesaler };
-    return { sender, method: order.method, params: named, classes, spoiled: order.spoil !== 'no' };
-  });
-  return { way, calls };
-}
+export const isRest = (way: Way | RestWay): way is RestWay => 'query' in way;
 
 export function sendCalls(client: Client, { way, calls }: Prepared): Promise<Outcome> {
   const [only] = calls;
+  if (isRest(way)) return client.ask(way, only?.method ?? '', only?.params ?? {});
   if (calls.length === 1 && only) return client.call(way, only.method, only.params);
   const members = calls.map(({ method, params }) => ({ methodName: method, params: [params] }));
   return client.call(way, 'system.multicall', { calls: members });
 }
 
-async function playStep({ client }: Ground, world: World, step: Step, told: string[]): Promise<void> {
-  const prepared = prepare(world, step);
+async function playPrepared(
+  { client }: Ground,
+  world: World,
+  prepared: Prepared,
+  told: string[],
+): Promise<void> {
   const [first] = prepared.calls;
   if (!first) return;
   const outcome = await sendCalls(client, prepared);
   told.push(lineOf(prepared, outcome));
-
-  const refusal = atTheDoor(world, first.sender);
-  if (refusal !== undefined) {
-    demand(refusal === 403 ? { fault: 403 } : { status: refusal }, outcome);
+  const refused = atTheDoor(world, first.sender);
+  if (refused) {
+    // Over XML-RPC who may not call is answered by a fault.
+    const isFault = refused.status === 403 && !isRest(prepared.way);
+    compare(first, isFault ? { fault: 403 } : { door: refused }, outcome);
     return;
   }
   if (prepared.calls.length === 1) {
-    compare(foretell(world, first), outcome);
+    compare(first, foretell(world, first), outcome);
     return;
   }
   if (!('result' in outcome)) throw new Error('A multicall failed as a whole');
   const answers = outcome.result as readonly Json[];
   for (const [index, call] of prepared.calls.entries()) {
-    compare(foretell(world, call), memberOutcome(answers[index] ?? null));
+    compare(call, foretell(world, call), memberOutcome(answers[index] ?? null));
   }
 }
 
@@ -107,31 +149,59 @@ function memberOutcome(member: Json): Outcome {
   return { fault: Number(faultCode), text: JSON.stringify(faultString) };
 }
 
-const demand = (expected: object, outcome: Outcome): void => {
-  const seen = 'fault' in outcome ? { fault: outcome.fault } : outcome;
-  if (!isDeepStrictEqual(seen, expected)) differ(expected, outcome);
-};
-
 function differ(expected: unknown, outcome: unknown): never {
   throw new Error(`Foretold: ${JSON.stringify(expected)}\nAnswered: ${JSON.stringify(outcome)}`);
 }
 
-function compare(expected: Expected, outcome: Outcome): void {
-  if (expected.fault !== undefined || !('result' in outcome)) {
-    demand(expected.fault === undefined ? (expected.result ?? {}) : { fault: expected.fault }, outcome);
+/** A refusal as it must come over the face of the call. */
+function refusalOf({ fault, reason, door }: Expected, method: string): object | undefined {
+  // Only the tenant face has a word for it.
+  const word = door?.reason ?? reason;
+  const told = word !== undefined && / \/(v1\.0|auth)\//.test(method) && { reason: word };
+  if (door) return { status: door.status, ...told };
+  if (fault === undefined) return undefined;
+  return isOperation(method) ? { status: httpOf(fault), ...told } : { fault };
+}
+
+export function compare({ method }: ModelCall, expected: Expected, outcome: Outcome): void {
+  const refusal = refusalOf(expected, method);
+  if (refusal ?? !('result' in outcome)) {
+    // The text of a fault is free, and the word for a refusal where none is foretold.
+    const seen = Object.entries(outcome).filter(([name]) => refusal && name in refusal);
+    if (!refusal || !isDeepStrictEqual(Object.fromEntries(seen), { ...refusal }) || 'result' in outcome)
+      differ(refusal ?? expected.result, outcome);
     return;
   }
-  const answer = outcome.result as Members;
+  if (!('result' in outcome)) return;
+  const answer = (isOperation(method) ? timeless(outcome.result) : outcome.result) as Members;
   const { [expected.adopts ?? '']: adopted, ...rest } = answer;
   if (expected.adopts !== undefined && (adopted === undefined || adopted === null)) differ(expected, outcome);
   const seen = expected.see ? expected.see(answer) : rest;
-  if (!matches(plain(seen), plain(expected.result))) differ(expected.result, seen);
-  expected.adopt?.(answer);
+  const wanted = isOperation(method) ? timeless(expected.result ?? null) : expected.result;
+  if (!matches(plain(seen), plain(wanted))) differ(wanted, seen);
+  expected.adopt?.(outcome.result as Members);
+}
+
+const momentary = new Set(['created_on', 'updated_on', 'tm_create', 'tm_update', 'tm_expire']);
+
+/** Without the times that the model does not know; of the time of deletion, whether there is one. Ranges in any order. */
+function timeless(value: Json): Json {
+  if (Array.isArray(value)) return (value as readonly Json[]).map(timeless);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([name]) => !momentary.has(name));
+  return Object.fromEntries(
+    entries.map(([name, member]): [string, Json] => {
+      if (name === 'tm_delete') return [name, member !== null && member !== false];
+      if (name === 'ip_addresses')
+        return [name, (member as { ip_range: string }[]).map(({ ip_range }) => ip_range).sort()];
+      return [name, timeless(member)];
+    }),
+  );
 }
 
 /** The same, but where any id will do. */
 function matches(seen: unknown, expected: unknown): boolean {
-  if (expected === unknown) return typeof seen === 'number';
+  if (expected === unknown) return typeof seen === 'number' || (typeof seen === 'string' && seen !== '');
   if (typeof seen !== 'object' || typeof expected !== 'object' || seen === null || expected === null) {
     return seen === expected;
   }
@@ -144,49 +214,77 @@ function matches(seen: unknown, expected: unknown): boolean {
 }
 
 /** Without prototypes and what is undefined. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown;
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null)) as unknown;
 
-const lineOf = ({ way, calls }: Prepared, outcome: Outcome): string => {
-  const by = way.proof ? `${way.proof.login} (${way.proof.by})` : 'trusted';
+function lineOf({ way, calls }: Prepared, outcome: Outcome): string {
+  const by = isRest(way)
+    ? `${way.words} over ${way.face}`
+    : `${way.proof ? `${way.proof.login} (${way.proof.by})` : 'trusted'} over ${way.face}`;
   const words = calls.map(({ method, params }) => `${method} ${JSON.stringify(params)}`).join(' + ');
-  return `  ${by} over ${way.face}: ${words} -> ${JSON.stringify(outcome).slice(0, 200)}`;
-};
-
-/** Finds out the ids that no call answers: payments that balances were opened, changed and closed by, and default users. */
-async function learn({ client }: Ground, world: World): Promise<void> {
-  for (const user of world.users.filter(({ id, deleted }) => id === undefined && !deleted)) {
-    const users = await asRoot(client, 'listWebUsers', { i_customer: user.customer.id }, 'web_users');
-    const found = users.find((each) => each['web_login'] === user.web_login);
-    if (found === undefined) throw new Error(`The user ${user.web_login} is in no list`);
-    user.id = Number(found['i_web_user']);
-  }
-  for (const payment of world.payments.filter(({ id }) => id === undefined)) {
-    const { customer } = payment;
-    const payments = await asRoot(client, 'getPaymentsList', { i_customer: customer.id }, 'payments');
-    const place = customer.entries.findIndex((entry) => entry.payment === payment);
-    payment.id = Number(payments[place]?.['i_payment']);
-  }
-}
-
-async function asRoot(client: Client, method: string, params: Members, member: string): Promise<Members[]> {
-  const outcome = await client.call({ face: 'json' }, method, { ...params, i_wholesaler: 1 });
-  if (!('result' in outcome)) throw new Error(`${method} of the test itself: ${JSON.stringify(outcome)}`);
-  return (outcome.result as Members)[member] as unknown as Members[];
+  return `  ${by}: ${words} -> ${JSON.stringify(outcome).slice(0, 300)}`;
 }
 
 /** Reads everything that a history left and compares it with the model: nothing happened beside what was answered. */
-export async function compareAll({ client }: Ground, world: World): Promise<void> {
+export async function compareAll(ground: Ground, world: World): Promise<void> {
+  const { client } = ground;
   const way = { face: 'xml' } as const;
-  const sender = { kind: 'trusted' } as const;
   const check = async (method: string, i_customer: number): Promise<void> => {
     const params = { i_customer, i_wholesaler: 1 };
-    const call = { sender, method, params, classes: {}, spoiled: false };
-    compare(foretell(world, call), await client.call(way, method, params));
+    const call: ModelCall = { sender: { kind: 'trusted' }, method, params, classes: {}, spoiled: false };
+    compare(call, foretell(world, call), await client.call(way, method, params));
   };
-  for (const { id, deleted } of world.customers.slice(1)) {
+  await learn(ground.db, world);
+  const root = defaultUser(world, world.root);
+  const ask = restReader(ground, world, root);
+  for (const customer of world.customers.slice(1)) {
+    const { id, uuid, deleted } = customer;
     await check('getStatement', id);
     if (deleted) continue;
     await check('getCustomerInfo', id);
     await check('listWebUsers', id);
+    await ask('GET /account/reseller/{uuid}', { uuid });
+    await ask('GET /v1.0/customers/{id}', { id: uuid });
+    await ask('GET /v1.0/agents', {}, customer);
+    // Who never owned anything, after all calls, owns nothing: one list of each face is looked at then.
+    const isOwner = world.things.some(({ owner }) => owner === customer);
+    for (const path of isOwner ? lists : lists.slice(0, 1)) await ask(`GET ${path}`, {}, customer);
   }
+}
+
+const lists = [
+  ...['/v1.0/numbers', '/v1.0/flows', '/v1.0/queues', '/v1.0/tags', '/v1.0/accesskeys'],
+  ...['/voip/user', '/voip/number', '/dom/domain', '/account/reseller-address'],
+];
+
+/** Asks as root over both REST faces, on behalf of whom it is about. */
+function restReader(ground: Ground, world: World, root: User) {
+  return async (method: string, params: Members, on?: Customer): Promise<void> => {
+    const asked = { method, params, classes: {}, spoiled: false };
+    if (!method.includes('/v1.0/')) {
+      const headers = {
+        'x-auth-reseller': 'root',
+        'x-auth-user': 'root',
+        'x-auth-password': ground.rootPassword,
+        ...(on && { 'x-auth-for': text(on.attributes['name']) }),
+      };
+      const way: RestWay = { face: 'reseller', headers, query: {}, words: 'root at the end' };
+      const sender: Sender = { kind: 'headers', user: root, right: true };
+      const named = on && { name_class: on.name_class };
+      await playPrepared(ground, world, { way, calls: [{ ...asked, sender, named }] }, []);
+      return;
+    }
+    if (root.tokens.at(-1)?.ended !== false) await playPrepared(ground, world, loginOf({ logsIn: root }), []);
+    const token = root.tokens.at(-1);
+    if (!token) throw new Error('Root cannot log in');
+    const headers = { authorization: `Bearer ${token.text}` };
+    const query: Record<string, string> = on ? { customer_id: on.uuid } : {};
+    const way: RestWay = { face: 'tenant', headers, query, words: 'root at the end' };
+    const named = on && { uuid: on.uuid };
+    await playPrepared(
+      ground,
+      world,
+      { way, calls: [{ ...asked, sender: { kind: 'token', token }, named }] },
+      [],
+    );
+  };
 }

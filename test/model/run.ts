@@ -2,9 +2,11 @@
 import fc from 'fast-check';
 import { type TestServer, rootPassword, rootWebPassword, startServer } from '../setup/server';
 import { playBurst } from './burst';
-import { type Client, openClient, trustedAddress } from './client';
+import { type Client, type Outcome, openClient, trustedAddress } from './client';
 import { compareAll, freshWorld, play } from './play';
-import { type Step, bursts, histories, prelude } from './steps';
+import { bursts, histories, prelude } from './steps';
+import type { Step } from './symbols';
+import { prices } from './world';
 
 export interface Run {
   /** How many histories, and how many of them end in a burst of calls at once. */
@@ -37,7 +39,8 @@ export async function runHistories({
   };
   const share = (total: number, lane: number): number =>
     Math.floor(total / lanes) + (lane < total % lanes ? 1 : 0);
-  const ground = { client, rootPassword, rootWebPassword };
+  const ground = { client, db: server.db, rootPassword, rootWebPassword };
+  await setPrices(server);
   const playOne = async (steps: readonly Step[]): Promise<void> => {
     const world = freshWorld(ground);
     await play(ground, world, [...prelude, ...steps]);
@@ -112,15 +115,29 @@ function noBugs(server: TestServer): void {
   if (line !== undefined) throw new Error(`The server logged a bug: ${line}`);
 }
 
-/** Counts every answer under its method and fault. */
-const counting = (client: Client, answers: Map<string, number>): Client => ({
-  ...client,
-  call: async (way, method, params) => {
-    const outcome = await client.call(way, method, params);
+/** What things cost is the operator's: the command line sets it, no face does. */
+async function setPrices({ db }: TestServer): Promise<void> {
+  for (const [kind, list] of Object.entries(prices)) {
+    for (const [currency, amount] of Object.entries(list)) {
+      const values = [kind.replace(' ', '_'), currency, amount.toString()];
+      const text = 'INSERT INTO prices (product, currency, amount) VALUES ($1, $2, $3::numeric / 1000000)';
+      await db.query({ text }, values);
+    }
+  }
+}
+
+/** Counts every answer under its method or operation, and fault or status. */
+function counting(client: Client, answers: Map<string, number>): Client {
+  const count = (name: string, outcome: Outcome): Outcome => {
     const how =
       'fault' in outcome ? String(outcome.fault) : 'status' in outcome ? `HTTP ${outcome.status}` : 'OK';
-    const key = `${method} ${how}`;
+    const key = `${name} ${how}`;
     answers.set(key, (answers.get(key) ?? 0) + 1);
     return outcome;
-  },
-});
+  };
+  return {
+    ...client,
+    call: async (way, method, params) => count(method, await client.call(way, method, params)),
+    ask: async (way, operation, params) => count(operation, await client.ask(way, operation, params)),
+  };
+}

@@ -26,8 +26,28 @@ export const switches = [
   'debit_credit_cards_enabled',
 ] as const;
 
+/** What a customer owns, of whatever kind; `values` are its members as they are answered. */
+export interface Thing {
+  readonly kind: ThingKind;
+  readonly owner: Customer;
+  readonly uuid: string;
+  values: Members;
+  /** Of a name: what makes it one with others. */
+  name_class: string;
+  readonly cost: Micro;
+  readonly cost_currency: string | null;
+  /** Of an access key: the key. */
+  readonly secret?: string;
+  deleted: boolean;
+}
+export type ThingKind =
+  'number' | 'sip user' | 'domain' | 'store' | 'address' | 'flow' | 'queue' | 'tag' | 'access key';
+
 export interface Customer {
-  readonly id: number;
+  /** 0 until it is learned, where a REST face made it. */
+  id: number;
+  /** Empty until it is learned, where another face made it. */
+  uuid: string;
   readonly owner: Customer | undefined;
   /** What two names must not have in common. */
   name_class: string;
@@ -39,22 +59,54 @@ export interface Customer {
   blocked: boolean;
   deleted: boolean;
   readonly entries: Entry[];
+  allow_outbound: boolean;
+  /** The store front at which it buys. */
+  store: Thing | undefined;
+  /** From where it may call; none: from everywhere. */
+  ranges: readonly string[];
+  permission_ids: readonly number[];
+  webhook_method: string;
+  webhook_uri: string | null;
 }
 
 export interface User {
   readonly customer: Customer;
-  readonly kind: 'default' | 'other';
+  /** `recovery` is the guest agent. */
+  readonly kind: 'default' | 'other' | 'recovery';
   id: number | undefined;
+  uuid: string | undefined;
+  /** Of the guest agent it is learned. */
   web_login: string;
   login_class: string;
-  password: string;
+  /** The name within the customer, where the reseller face gave one. */
+  short_name: string | null;
+  short_class: string | null;
+  /** Nobody logs in without one. */
+  password: string | undefined;
+  /** Counts the passwords that it had. */
+  passwords: number;
+  readonly tokens: Token[];
   one_time: string | undefined;
   level: string;
   name: string | null;
   description: string | null;
   email: string | null;
+  contact_first_name: string | null;
+  contact_last_name: string | null;
+  status: string;
+  ring_method: string;
+  tag_ids: readonly string[];
+  addresses: Json;
   blocked: boolean;
   deleted: boolean;
+}
+
+/** What a person got for the password; it is good for that password only. */
+export interface Token {
+  readonly text: string;
+  readonly user: User;
+  readonly password: number;
+  ended: boolean;
 }
 
 export interface Tariff {
@@ -78,6 +130,8 @@ export interface Payment {
 }
 
 export interface Entry {
+  /** Its number in the books; learned. */
+  id: number | undefined;
   readonly payment: Payment;
   readonly amount: Micro;
 }
@@ -92,9 +146,12 @@ export interface World {
   readonly groups: Map<number, string>;
   readonly hosts: Map<number, string>;
   readonly payments: Payment[];
-  /** Failures of authCustomer by scope and login. */
+  readonly things: Thing[];
+  /** The words with which lists of the tenant face go on, and after which object. */
+  readonly pages: Map<string, string>;
+  /** Failures of authCustomer and of logins for a token, by scope and login. */
   readonly failures: Map<string, number>;
-  /** Wrong API passwords by login. */
+  /** Wrong API passwords by what was claimed. */
   readonly knocks: Map<string, number>;
   /** What was done once with a key. */
   readonly keys: Map<string, { readonly content: string; readonly answer: Members }>;
@@ -160,6 +217,13 @@ export const defaults: Members = {
   max_calls_per_second: null,
 };
 
+/** What making a thing costs, by kind and currency; the same for all histories. */
+export const prices: Readonly<Partial<Record<ThingKind, Readonly<Record<string, Micro>>>>> = {
+  number: { USD: 1_500_000n, EUR: 2_000_000n },
+  'sip user': { USD: 250_000n },
+  domain: { USD: 0n, EUR: 3_000_000n },
+};
+
 const everything: Members = Object.fromEntries([
   ...masks.map((name) => [name, 7] as const),
   ...switches.map((name) => [name, name.endsWith('_enabled') ? true : 1] as const),
@@ -167,17 +231,11 @@ const everything: Members = Object.fromEntries([
 
 /** A platform with nobody but root. */
 export function newWorld(prefix: string, rootPassword: string, rootWebPassword: string): World {
+  const attributes = { ...defaults, ...everything, name: 'root', api_access: 1, i_tariff: 1 };
   const root: Customer = {
+    ...newCustomer(undefined, 'root', attributes, 'USD'),
     id: 1,
-    owner: undefined,
-    name_class: 'root',
-    attributes: { ...defaults, ...everything, name: 'root', api_access: 1, i_tariff: 1 },
-    balance: 0n,
-    currency: 'USD',
     api_password: rootPassword,
-    blocked: false,
-    deleted: false,
-    entries: [],
   };
   return {
     prefix,
@@ -190,11 +248,38 @@ export function newWorld(prefix: string, rootPassword: string, rootWebPassword: 
     groups: new Map([[1, 'Default']]),
     hosts: new Map(),
     payments: [],
+    things: [],
+    pages: new Map(),
     failures: new Map(),
     knocks: new Map(),
     keys: new Map(),
   };
 }
+
+export const newCustomer = (
+  owner: Customer | undefined,
+  name_class: string,
+  attributes: Members,
+  currency: string,
+): Customer => ({
+  id: 0,
+  uuid: '',
+  owner,
+  name_class,
+  attributes,
+  balance: 0n,
+  currency,
+  api_password: null,
+  blocked: false,
+  deleted: false,
+  entries: [],
+  allow_outbound: true,
+  store: undefined,
+  ranges: [],
+  permission_ids: [16],
+  webhook_method: 'POST',
+  webhook_uri: null,
+});
 
 export const newUser = (
   customer: Customer,
@@ -204,11 +289,22 @@ export const newUser = (
   customer,
   kind,
   id: undefined,
+  uuid: undefined,
+  short_name: null,
+  short_class: null,
+  passwords: 0,
+  tokens: [],
   one_time: undefined,
   level: 'ADMINISTRATOR',
   name: null,
   description: null,
   email: null,
+  contact_first_name: null,
+  contact_last_name: null,
+  status: 'offline',
+  ring_method: 'ringall',
+  tag_ids: [],
+  addresses: [],
   blocked: false,
   deleted: false,
   ...given,
@@ -222,6 +318,15 @@ export function chain(customer: Customer): Customer[] {
 export const isWithin = (top: Customer, customer: Customer): boolean => chain(customer).includes(top);
 export const isBelow = (top: Customer, customer: Customer): boolean =>
   customer !== top && isWithin(top, customer);
+
+export function setPassword(user: User, password: string): void {
+  user.password = password;
+  user.passwords += 1;
+}
+
+/** A living user's customer is living: it goes with it. */
+export const usersOf = (world: World, customer: Customer): User[] =>
+  world.users.filter((user) => user.customer === customer && !user.deleted);
 
 /** A mask as it holds: what everybody on the way to the top has. */
 export const heldMask = (customer: Customer, name: string): number =>
