@@ -35,7 +35,6 @@ export async function measure(
     customers,
     { ...effort, seconds: Math.min(warmUp_s, effort.seconds) },
     entryIds,
-    {},
   );
   const rounds: Round[] = [];
   while (rounds.length < effort.rounds) {
@@ -53,7 +52,7 @@ async function takeRound(
   customers: number,
   effort: Effort,
   order: readonly EntryId[],
-  before: Round,
+  before?: Round,
 ): Promise<Round> {
   const loads: Partial<Record<EntryId, Load>> = {};
   for (const id of order) {
@@ -61,8 +60,10 @@ async function takeRound(
     const runner = runners[entry.runner];
     if (typeof runner !== 'function') continue;
     const members = entry.members ?? 1;
-    const seconds = Math.max(effort.seconds, entry.least_s ?? 0);
-    const rate = (before[id]?.calls_per_s ?? 0) / members;
+    // Without a round before, this one warms up.
+    const warm_s = before ? 0 : (entry.warm_s ?? 0);
+    const seconds = Math.max(effort.seconds, entry.least_s ?? 0, warm_s);
+    const rate = (before?.[id]?.calls_per_s ?? 0) / members;
     const load = await runner({
       call: entry.call,
       spread: entry.spread ?? customers,

@@ -46,6 +46,31 @@ test('the first that fails tells why, and nothing is kept', async () => {
   expect(await things()).toEqual([]);
 });
 
+test('what is sent goes in its turn, and its failure is told by whoever comes first', async () => {
+  const text = 'INSERT INTO things VALUES (1)';
+  await db.transaction(async (tx) => {
+    tx.send({ text });
+    expect(await tx.query({ text: 'SELECT id FROM things' })).toEqual([{ id: 1 }]);
+  });
+  expect(await things()).toEqual([1]);
+  const atCommit = db.transaction((tx) => {
+    tx.send({ text });
+    return Promise.resolve();
+  });
+  await expect(atCommit).rejects.toMatchObject({ code: '23505', constraint: 'things_pkey' });
+  const asked = db.transaction(async (tx) => {
+    tx.send({ text });
+    await tx.sent();
+  });
+  await expect(asked).rejects.toMatchObject({ code: '23505' });
+  const behind = db.transaction((tx) => {
+    tx.send({ text });
+    return insert(tx, 2);
+  });
+  await expect(behind).rejects.toMatchObject({ code: '23505' });
+  expect(await things()).toEqual([1]);
+});
+
 test('a failure of what goes with COMMIT is a failure of all', async () => {
   const work = db.transaction(async (tx) => {
     await insert(tx, 1);

@@ -22,12 +22,12 @@ import {
   beforeDeletion,
   beforeUpdate,
   blockCustomer,
-  createCustomer,
+  createCustomerWithCommit,
   deleteCustomer,
   getCustomerInfo,
   prepareCreation,
   unblockCustomer,
-  updateCustomer,
+  updateCustomerWithCommit,
 } from './service';
 
 /** What there is to know of a customer. */
@@ -61,7 +61,7 @@ export const customerMethods = [
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
     prepare: prepareCreation,
     ahead: beforeCreation,
-    run: createCustomer,
+    run: createCustomerWithCommit,
   }),
   defineMethod({
     name: 'getCustomerInfo',
@@ -93,7 +93,7 @@ export const customerMethods = [
     faults: ['not_found', 'wrong_reference', 'conflict', 'short_of_money'],
     prepare: hashGivenPassword,
     ahead: beforeUpdate,
-    run: updateCustomer,
+    run: updateCustomerWithCommit,
   }),
   defineMethod({
     name: 'deleteCustomer',

@@ -8,7 +8,7 @@ import { eraseCustomer } from './erase';
 import { importParams } from './fields';
 import { customerInfo } from './methods';
 import * as repository from './repository';
-import { beforeCreation, createCustomer, prepareCreation } from './service';
+import { beforeCreation, createCustomerWithCommit, prepareCreation } from './service';
 
 /** Everybody below the actor, at any depth; whoever stands above others comes before them. */
 async function exportCustomers(call: Call<Database>) {
@@ -46,7 +46,7 @@ export const customerOperatorMethods = [
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
     prepare: prepareCreation,
     ahead: beforeCreation,
-    run: createCustomer,
+    run: createCustomerWithCommit,
   }),
   defineMethod({
     name: 'exportCustomers',

@@ -28,6 +28,6 @@ export async function changeProfile(
     ...(key !== undefined && { webhook_key: secretChange }),
   };
   if (Object.keys(changes).length === 0) return;
-  await updateCustomerColumns(call.db, i_customer, { ...given });
+  updateCustomerColumns(call.db, i_customer, { ...given });
   await call.audit({ action: 'U', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
 }

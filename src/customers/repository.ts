@@ -27,22 +27,25 @@ export interface Target {
 }
 
 /** Below the actor and not the actor itself: nobody changes itself. */
-const targetStatement = (name: string, clause: string, attributes: string) =>
+const targetStatement = (name: string, clause: string, attributes: string, held = 'c, u') =>
   sql(
     name,
     `SELECT c.i_customer, c.i_wholesaler, u.web_login, c.balance::text AS balance, c.i_tariff, c.base_currency,
        c.i_password_policy, c.api_access, (SELECT row_to_json(t) FROM (SELECT ${attributes}) t) AS attributes
      FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
-     WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause} OF c, u`,
+     WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause} OF ${held}`,
   );
 const allAttributes = `u.web_login, ${columnTexts}`;
 const lockTargetStatement = targetStatement('lock_target', 'FOR NO KEY UPDATE', allAttributes);
 const lockDoomedStatement = targetStatement('lock_doomed', 'FOR UPDATE', 'u.web_login');
-/** Most updates are of one attribute, and to read the others for the audit record would be most of the work. */
+/**
+ * Most updates are of one attribute, and to read the others for the audit record, and to hold the
+ * login that stays as it is, would be most of the work.
+ */
 const lockForOne = new Map(
   customerColumns.map((name) => [
     name,
-    targetStatement(`lock_target_${name}`, 'FOR NO KEY UPDATE', `${columnText(name)} AS ${name}`),
+    targetStatement(`lock_target_${name}`, 'FOR NO KEY UPDATE', `${columnText(name)} AS ${name}`, 'c'),
   ]),
 );
 
@@ -136,7 +139,7 @@ export async function checkReferences(
 
 const nextIdStatement = sql(
   'next_i_customer',
-  `SELECT nextval(pg_get_serial_sequence('customers', 'i_customer'))::int AS i_customer`,
+  `SELECT nextval('customers_i_customer_seq')::int AS i_customer`,
 );
 
 /** An id that no customer has had. */
@@ -146,14 +149,11 @@ export async function nextId(db: Transaction): Promise<number> {
   return row.i_customer;
 }
 
-/** The balance is not among them: it is moved by the books. */
-const insertedColumns = customerColumns.filter((name) => name !== 'balance');
-
 const insertCustomerStatement = sql(
   'insert_customer',
   `WITH customer AS (
-     INSERT INTO customers (i_customer, i_wholesaler, path, base_currency, name_key, ${insertedColumns.join(', ')})
-     VALUES ($8, $1, $2::int[] || $8::int, $3, $4, ${insertedColumns.map((_, index) => `$${index + 9}`).join(', ')})
+     INSERT INTO customers (i_customer, i_wholesaler, path, base_currency, name_key, ${customerColumns.join(', ')})
+     VALUES ($8, $1, $2::int[] || $8::int, $3, $4, ${customerColumns.map((_, index) => `$${index + 9}`).join(', ')})
      RETURNING i_customer)
    -- From the customer and not from its id, so that a taken name is found before a taken login.
    INSERT INTO users (i_customer, web_login, login_key, password_hash, name, is_default, is_recovery)
@@ -172,8 +172,8 @@ export interface NewCustomer {
 }
 
 /** Makes the customer with its default user and its recovery user in one statement. */
-export async function insertCustomer(db: Transaction, made: NewCustomer): Promise<void> {
-  await db.query(insertCustomerStatement, [
+export function insertCustomer(db: Transaction, made: NewCustomer): void {
+  db.send(insertCustomerStatement, [
     made.wholesaler.i_customer,
     made.wholesaler.path,
     made.base_currency,
@@ -182,7 +182,7 @@ export async function insertCustomer(db: Transaction, made: NewCustomer): Promis
     nameKey(made.web_login),
     made.password_hash,
     made.i_customer,
-    ...insertedColumns.map((name) => made.columns[name]),
+    ...customerColumns.map((name) => made.columns[name]),
   ]);
 }
 
@@ -196,31 +196,25 @@ const insertApiPasswordStatement = sql(
 );
 
 /** Replaces the API password, or removes it. */
-export async function setApiPassword(
-  db: Transaction,
-  i_customer: number,
-  sealed_ha1: Buffer | null,
-): Promise<void> {
-  await Promise.all([
-    db.query(removeApiPasswordStatement, [i_customer]),
-    sealed_ha1 && db.query(insertApiPasswordStatement, [i_customer, sealed_ha1]),
-  ]);
+export function setApiPassword(db: Transaction, i_customer: number, sealed_ha1: Buffer | null): void {
+  db.send(removeApiPasswordStatement, [i_customer]);
+  if (sealed_ha1) db.send(insertApiPasswordStatement, [i_customer, sealed_ha1]);
 }
 
 /**
  * Writes the given columns and no others. An update without columns still marks the customer as
  * changed. That of one column is prepared, there being few of them; of others there are too many.
  */
-export async function updateCustomerColumns(
+export function updateCustomerColumns(
   db: Transaction,
   i_customer: number,
   columns: Readonly<Record<string, unknown>>,
-): Promise<void> {
+): void {
   const names = Object.keys(columns);
   const text = `UPDATE customers SET ${['updated_at = now()', ...names.map((name, index) => `${name} = $${index + 2}`)].join(', ')}
     WHERE i_customer = $1`;
   const statement = names.length <= 1 ? sql(`update_customer_${names.join('')}`, text) : { text };
-  await db.query(statement, [i_customer, ...names.map((name) => columns[name])]);
+  db.send(statement, [i_customer, ...names.map((name) => columns[name])]);
 }
 
 const updateDefaultUserStatement = sql(
@@ -231,14 +225,14 @@ const updateDefaultUserStatement = sql(
 );
 
 /** Sets the login, the password's hash, or both; null leaves it alone. */
-export async function updateDefaultUser(
+export function updateDefaultUser(
   db: Transaction,
   i_customer: number,
   web_login: string | null,
   password_hash: string | null,
-): Promise<void> {
+): void {
   const login_key = web_login === null ? null : nameKey(web_login);
-  await db.query(updateDefaultUserStatement, [i_customer, web_login, login_key, password_hash]);
+  db.send(updateDefaultUserStatement, [i_customer, web_login, login_key, password_hash]);
 }
 
 const renameLoginsStatement = sql(
@@ -248,8 +242,8 @@ const renameLoginsStatement = sql(
 );
 
 /** The logins that hold the customer's name follow it. */
-export async function renameLogins(db: Transaction, i_customer: number, name: string): Promise<void> {
-  await db.query(renameLoginsStatement, [i_customer, name, nameKey(name)]);
+export function renameLogins(db: Transaction, i_customer: number, name: string): void {
+  db.send(renameLoginsStatement, [i_customer, name, nameKey(name)]);
 }
 
 const hasSubCustomersStatement = sql(

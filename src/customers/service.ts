@@ -13,7 +13,7 @@ import { type Change, type Wholesaler, findBelow, holdWholesaler } from '../core
 import type { Money } from '../core/schema';
 import type { Database, Transaction } from '../db/database';
 import { badParameter, conflict, forbidden, notFound, wrongReference } from '../faults';
-import { hasEntries, post } from '../money/books';
+import { enterOpening, hasEntries, post } from '../money/books';
 import { demandCommitment } from '../money/overcommit';
 import { recordedChanges } from './changes';
 import {
@@ -40,8 +40,18 @@ export const beforeCreation = (db: Transaction, actor: Id, params: ImportParams)
     repository.nextId(db),
   ]);
 
-/** Creates a customer directly below the actor; only an operator's import leaves out the password. */
-export async function createCustomer(
+/** Creates a customer as a step of something larger, which is told here what the database refuses. */
+export const createCustomer: typeof createCustomerWithCommit = async (call, ...given) => {
+  const made = await createCustomerWithCommit(call, ...given);
+  await call.db.sent();
+  return made;
+};
+
+/**
+ * Creates a customer directly below the actor; only an operator's import leaves out the password. What
+ * is written goes together with COMMIT.
+ */
+export async function createCustomerWithCommit(
   call: Call,
   params: ImportParams,
   password_hash: string | undefined,
@@ -59,21 +69,21 @@ export async function createCustomer(
   const max_depth = grantedDepth(wholesaler, params.max_depth);
   demandReferences(params, references);
 
-  await Promise.all([
-    repository.insertCustomer(db, {
-      i_customer,
-      wholesaler,
-      base_currency: references.tariff_currency ?? wholesaler.base_currency,
-      web_login,
-      password_hash: password_hash ?? null,
-      columns: { ...fallbacks, ...params, max_depth },
-    }),
-    typeof params.api_password === 'string' &&
-      storeApiPassword(call, i_customer, web_login, params.api_password),
-    !isZero(balance) &&
-      post(db, { kind: 'opening', i_customer, amount: balance, request_id: call.request_id }),
-    isPositive(balance) && demandCommitment(db, wholesaler.i_customer, balance),
-  ]);
+  repository.insertCustomer(db, {
+    i_customer,
+    wholesaler,
+    base_currency: references.tariff_currency ?? wholesaler.base_currency,
+    web_login,
+    password_hash: password_hash ?? null,
+    columns: { ...fallbacks, ...params, balance, max_depth },
+  });
+  if (typeof params.api_password === 'string') {
+    storeApiPassword(call, i_customer, web_login, params.api_password);
+  }
+  if (!isZero(balance)) enterOpening(db, { i_customer, amount: balance, request_id: call.request_id });
+  if (isPositive(balance) && wholesaler.overcommit_protection) {
+    await demandCommitment(db, wholesaler.i_customer, balance);
+  }
   await call.audit({
     action: 'A',
     resource: `customers:i_customer=${i_customer}`,
@@ -99,8 +109,15 @@ export const beforeUpdate = (db: Transaction, actor: Id, params: UpdateParams) =
     repository.checkReferences(db, actor, params.i_customer, params),
   ]);
 
-/** Changes what is given; what is absent stays as it is. */
-export async function updateCustomer(
+/** Changes a customer as a step of something larger, which is told here what the database refuses. */
+export const updateCustomer: typeof updateCustomerWithCommit = async (call, ...given) => {
+  const changed = await updateCustomerWithCommit(call, ...given);
+  await call.db.sent();
+  return changed;
+};
+
+/** Changes what is given; what is absent stays as it is. What is written goes together with COMMIT. */
+export async function updateCustomerWithCommit(
   call: Call,
   params: UpdateParams,
   password_hash: string | undefined,
@@ -132,16 +149,15 @@ export async function updateCustomer(
   if (params.i_commission_agent === i_customer) throw wrongReference('i_commission_agent');
 
   await changeTariff(call, params, target, references.tariff_currency ?? wholesaler?.base_currency);
-  await Promise.all([
-    writeColumns(call, params),
-    writeLogin(call, i_customer, newLogin, password_hash),
-    params.name !== undefined &&
-      params.name !== target.attributes['name'] &&
-      repository.renameLogins(call.db, i_customer, params.name),
-    params.api_password !== undefined &&
-      storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password),
-    params.balance !== undefined && adjustBalance(call, target, params.balance),
-  ]);
+  writeColumns(call, params);
+  writeLogin(call, i_customer, newLogin, password_hash);
+  if (params.name !== undefined && params.name !== target.attributes['name']) {
+    repository.renameLogins(call.db, i_customer, params.name);
+  }
+  if (params.api_password !== undefined) {
+    storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password);
+  }
+  if (params.balance !== undefined) await adjustBalance(call, target, params.balance);
   const changes = recordedChanges(target.attributes, params);
   await call.audit({ action: 'U', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
   return { result: 'OK' as const };
@@ -276,33 +292,28 @@ function demandReferences(params: Partial<CreateParams>, references: References)
   if (wrong !== undefined) throw wrongReference(wrong);
 }
 
-async function storeApiPassword(
-  call: Call,
-  i_customer: number,
-  web_login: string,
-  password: string | null,
-): Promise<void> {
+function storeApiPassword(call: Call, i_customer: number, web_login: string, password: string | null): void {
   const sealed = password === null ? null : call.credentials.sealHa1(ha1Of(web_login, password), i_customer);
-  await repository.setApiPassword(call.db, i_customer, sealed);
+  repository.setApiPassword(call.db, i_customer, sealed);
 }
 
 /** Writes the attributes that are plain columns; the balance is moved by the books. */
-async function writeColumns(call: Call, params: UpdateParams): Promise<void> {
+function writeColumns(call: Call, params: UpdateParams): void {
   const given: Record<string, unknown> = params;
   const names = customerColumns.filter((name) => name in given && name !== 'balance');
   const columns = Object.fromEntries(names.map((name) => [name, given[name]]));
   const key = params.name === undefined ? {} : { name_key: nameKey(params.name) };
-  await repository.updateCustomerColumns(call.db, params.i_customer, { ...columns, ...key });
+  repository.updateCustomerColumns(call.db, params.i_customer, { ...columns, ...key });
 }
 
-async function writeLogin(
+function writeLogin(
   call: Call,
   i_customer: number,
   web_login: string | undefined,
   password_hash: string | undefined,
-) {
+): void {
   if (web_login === undefined && password_hash === undefined) return;
-  await repository.updateDefaultUser(call.db, i_customer, web_login ?? null, password_hash ?? null);
+  repository.updateDefaultUser(call.db, i_customer, web_login ?? null, password_hash ?? null);
 }
 
 /** The currency follows the tariff, for everybody who is billed by it; those with entries in the books keep theirs. */

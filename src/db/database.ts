@@ -44,7 +44,11 @@ export interface Queryable {
  */
 export interface Transaction extends Queryable {
   readonly inTransaction: true;
-  /** Runs a statement whose rows nobody waits for; it goes together with COMMIT. */
+  /** Runs a statement whose rows nobody waits for: it goes in its turn, and that it failed is told instead of COMMIT. */
+  send(statement: Statement, values?: readonly unknown[]): void;
+  /** Waits for what was sent so, and throws what failed. */
+  sent(): Promise<unknown>;
+  /** The same, but behind all others: it goes together with COMMIT. */
   atCommit(statement: Statement, values?: readonly unknown[]): void;
 }
 
@@ -125,6 +129,7 @@ function inOneWrite(client: Client): void {
 }
 
 async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const sent: Promise<unknown>[] = [];
   const last: (() => Promise<unknown>)[] = [];
   let failure: unknown;
   let isOver = false;
@@ -146,9 +151,16 @@ async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promi
     const result = await work({
       inTransaction: true,
       query: run,
+      send: (statement, values) => {
+        const answered = run(statement, values);
+        // COMMIT asks for it, where it comes to that.
+        answered.catch(ignore);
+        sent.push(answered);
+      },
+      sent: () => Promise.all(sent),
       atCommit: (statement, values) => last.push(() => run(statement, values)),
     });
-    const together = [begun, ...last.map((send) => send()), client.query('COMMIT')];
+    const together = [begun, ...sent, ...last.map((go) => go()), client.query('COMMIT')];
     isOver = true;
     const { command } = (await Promise.all(together)).at(-1) as { command: string };
     // PostgreSQL answers COMMIT like that, and not with an error, where a statement before had failed.

@@ -91,6 +91,21 @@ test('customers made and changed with everything, and keys, make no more', async
   expect(await turnsOf('customerAddFunds', funds)).toBeLessThanOrEqual(writesAtMost);
 });
 
+test('what is written and not read goes together with COMMIT', async () => {
+  // To whom nobody bounds it, an opening balance is only written.
+  const free = await makeMember(server, server.root);
+  const turnsOfFree = async (name: string, params: object): Promise<number> => {
+    await free.as.call('listTariffs');
+    return turns.during(() => free.as.call(name, params));
+  };
+  const name = uniqueName();
+  const passwords = { web_password: 'correct-horse-1', api_password: 'api-password-2' };
+  const made = { name, ...passwords, balance: 1, i_tariff: null };
+  expect(await turnsOfFree('createCustomer', made)).toBe(2);
+  const { i_customer } = await makeMember(server, free.as);
+  expect(await turnsOfFree('updateCustomer', { i_customer, company_name: 'Northern' })).toBe(2);
+});
+
 test('who acts for another, or is trusted, costs a read no more', async () => {
   const target = await makeRelative(server, actor);
   const below = await makeMember(server, target.as);
