@@ -203,6 +203,30 @@ test('read-only: reading goes on, writing is 503, and /health/ready says so', as
   await recovered({ said, names });
 }, 60_000);
 
+test('with a synchronous standby that is away: no write is acknowledged from one disk, and all goes on when it is waived', async () => {
+  const admin = new Client({ ...postgres.connection, ssl: false });
+  await admin.connect();
+  const waitFor = async (standby: string): Promise<void> => {
+    await admin.query(`ALTER SYSTEM SET synchronous_standby_names = '${standby}'`);
+    await admin.query('SELECT pg_reload_conf()');
+    await until('word of it', async () => {
+      const { rows } = await admin.query<{ synchronous_standby_names: string }>(
+        'SHOW synchronous_standby_names',
+      );
+      return rows[0]?.synchronous_standby_names === standby;
+    });
+  };
+  await waitFor('another');
+  // The time of a statement ends, but not the waiting of a COMMIT: PostgreSQL would answer it as done.
+  const { said, slowest_ms, names } = await creations(6);
+  expect(said.filter((text) => !unavailable.test(text))).toEqual([]);
+  expect(slowest_ms).toBeLessThan(2 * (call_ms + 1_000) + 1_500);
+  expect(await server.root.call('getCustomerInfo', { i_customer: 1 })).toMatchObject({ result: 'OK' });
+  await waitFor('');
+  await admin.end();
+  await recovered({ said, names });
+}, 60_000);
+
 test('restarted in the midst of writing: some hear 503, none is half done, and the server goes on by itself', async () => {
   const [before, during] = [creations(20), creations(20)];
   await postgres.stop();

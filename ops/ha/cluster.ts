@@ -81,9 +81,10 @@ export function run(
   });
 }
 
-export async function kill(cluster: Cluster, what: string): Promise<Kill> {
-  const freeze = what.startsWith('freeze-') ? ['--freeze'] : [];
-  await run(['ops/ha/kill', '--dir', cluster.dir, ...freeze, what.replace('freeze-', '')]);
+/** `freeze-` and `term-` before the name say how; otherwise by SIGKILL. */
+export async function kill(cluster: Cluster, victim: string): Promise<Kill> {
+  const [, how, what = ''] = /^(?:(freeze|term)-)?(.*)$/.exec(victim) ?? [];
+  await run(['ops/ha/kill', '--dir', cluster.dir, ...(how === undefined ? [] : [`--${how}`]), what]);
   const last = killsOf(cluster).at(-1);
   if (!last) throw new Error('ops/ha/kill wrote nothing down');
   return last;

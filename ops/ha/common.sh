@@ -75,6 +75,14 @@ synchronous() {
   done
 }
 
+# in_proxy STATE NODE: `drain` gives a Treeline node no new calls, `ready` gives it some again.
+in_proxy() {
+  local backend
+  for backend in ready alive; do
+    printf 'set server %s/%s state %s\n' "$backend" "$2" "$1" >"/dev/tcp/127.0.0.1/$HA_ADMIN"
+  done
+}
+
 # until_so SECONDS WHAT COMMAND…: polls.
 until_so() {
   local limit=$1 what=$2 began=$SECONDS
