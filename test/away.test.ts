@@ -25,6 +25,8 @@ const call_ms = 1_000;
 let postgres: EmbeddedPostgres;
 let proxy: Server;
 let delay_ms = 0;
+/** Takes connections and lets nothing through, like a machine that is gone behind a firewall. */
+let isSwallowing = false;
 let server: TestServer;
 
 beforeAll(async () => {
@@ -58,6 +60,8 @@ async function startProxy(): Promise<Server> {
   const { host, port } = postgres.connection;
   const target = join(host, `.s.PGSQL.${port}`);
   const between = createServer((near) => {
+    near.on('error', () => undefined);
+    if (isSwallowing) return;
     const far = createConnection(target);
     for (const [from, to] of [
       [near, far],
@@ -225,6 +229,25 @@ test('with a synchronous standby that is away: no write is acknowledged from one
   await waitFor('');
   await admin.end();
   await recovered({ said, names });
+}, 60_000);
+
+test('where connections are swallowed: 503, and those that were begun are given up when the way is free again', async () => {
+  const admin = new Client({ ...postgres.connection, ssl: false });
+  await admin.connect();
+  const ours = `FROM pg_stat_activity WHERE application_name = 'treeline' AND pid <> pg_backend_pid()`;
+  isSwallowing = true;
+  await admin.query(`SELECT pg_terminate_backend(pid) ${ours}`);
+  const { said, names } = await creations(10);
+  expect(said.filter((text) => !unavailable.test(text))).toEqual([]);
+  isSwallowing = false;
+  const began = Date.now();
+  await recovered({ said, names });
+  await until('one that listens', async () => {
+    const { rowCount } = await admin.query(`SELECT ${ours} AND query = 'SELECT 1'`);
+    return rowCount === 1;
+  });
+  expect(Date.now() - began).toBeLessThan(12_000);
+  await admin.end();
 }, 60_000);
 
 test('restarted in the midst of writing: some hear 503, none is half done, and the server goes on by itself', async () => {

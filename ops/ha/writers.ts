@@ -145,7 +145,8 @@ async function wrongPayments({ name, i_customer, caller, entries }: Writer): Pro
     const found = payments.get(i_payment);
     payments.delete(i_payment);
     if (
-      found?.['payment_notes'] !== params['idempotency_key'] ||
+      !found ||
+      found['payment_notes'] !== params['idempotency_key'] ||
       Math.abs(cents(found['amount'])) !== Math.abs(amount)
     )
       wrong.push(

@@ -23,11 +23,15 @@ export type Hearer = (payload: string | undefined) => void;
 
 const ignore = (): void => undefined;
 
+/** Where connections are swallowed, one that was begun would be waited for long after the way is free again. */
+const connectTimeout_ms = 5_000;
+
 export const clientSettings = (options: DatabaseOptions) => ({
   ...(typeof options.connection === 'string'
     ? { connectionString: options.connection }
     : { ...options.connection, ssl: false }),
   application_name: 'treeline',
+  connectionTimeoutMillis: connectTimeout_ms,
   statement_timeout: options.statement_timeout_ms,
   // A little later than the server's own limit: it only matters when the server is frozen.
   query_timeout: options.statement_timeout_ms + 1_000,
