@@ -41,8 +41,13 @@ export async function withoutTriggers(db: Client, work: () => Promise<unknown>):
   await db.query('SET session_replication_role = origin');
 }
 
-/** The next id is a free one, and the planner knows what is there. */
+/** The next id is a free one, who stands below whom is known, and the planner knows what is there. */
 export async function settle(db: Client): Promise<void> {
+  // What triggers would have written.
+  await db.query(
+    `INSERT INTO descendants (i_ancestor, i_customer)
+     SELECT unnest(path[2:cardinality(path) - 2]), i_customer FROM customers ON CONFLICT DO NOTHING`,
+  );
   await db.query(
     `SELECT setval(pg_get_serial_sequence('customers', 'i_customer'), (SELECT max(i_customer) FROM customers))`,
   );

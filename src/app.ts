@@ -113,6 +113,18 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
 const nothingHere = (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
   reply.code(404).send({ error: 'There is nothing here' });
 
+/** With a % that starts no character standing for itself, so that the face answers, and not Fastify. */
+function readableUrl(url: string): string {
+  if (!url.includes('%')) return url;
+  const [path = '', ...query] = url.split(/(?=\?)/);
+  try {
+    decodeURIComponent(path);
+    return url;
+  } catch {
+    return path.replaceAll('%', '%25') + query.join('');
+  }
+}
+
 /** Fastify with our limits and our words; the body is left to the faces as bytes. */
 function createServer(config: Config, log: Logger): FastifyInstance {
   const common = {
@@ -122,8 +134,8 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     forceCloseConnections: 'idle' as const,
     genReqId: (request: IncomingMessage) => givenRequestId(request) ?? randomUUID(),
     http: wireLimits(config),
-    exposeHeadRoutes: false,
-    // A path that cannot be read leads nowhere; Fastify has words of its own for it.
+    rewriteUrl: ({ url = '' }: { url?: string }) => readableUrl(url),
+    // What of it cannot be read all the same leads nowhere; Fastify has words of its own for it.
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       void nothingHere(request, reply.header('x-request-id', request.id));
     },

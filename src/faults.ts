@@ -68,6 +68,16 @@ export const faultKinds = {
 
 export type FaultName = keyof typeof faultKinds;
 
+/** What is known of a fault beside its kind and text. */
+export interface About {
+  /** Seconds after which a retry makes sense; for 429 and 503. */
+  readonly retry_after_s?: number;
+  /** The parameter that it is about, where there is one. */
+  readonly field?: string;
+  /** What it is about, where programs that are told more than a number may tell it from others of its kind. */
+  readonly nuance?: 'taken' | 'blocked';
+}
+
 /** The only error that reaches a caller. Thrown, it rolls the call back; returned, the call commits. */
 export class Fault extends Error {
   override readonly name = 'Fault';
@@ -75,12 +85,7 @@ export class Fault extends Error {
   constructor(
     readonly kind: FaultName,
     message: string,
-    /** Seconds after which a retry makes sense; for 429 and 503. */
-    readonly retry_after_s?: number,
-    /** The parameter that it is about, where there is one. */
-    readonly field?: string,
-    /** What it is about, where programs that are told more than a number may tell it from others of its kind. */
-    readonly nuance?: 'taken' | 'blocked',
+    readonly about: About = {},
   ) {
     super(message);
   }
@@ -96,11 +101,11 @@ export class Fault extends Error {
 
 /** 400: names the parameter and the rule that it breaks. */
 export const badParameter = (name: string, rule: string): Fault =>
-  new Fault('bad_parameter', `Parameter ${name} ${rule}`, undefined, name);
+  new Fault('bad_parameter', `Parameter ${name} ${rule}`, { field: name });
 
 /** 401: the parameter refers to something that does not exist or is not available to this actor. */
 export const wrongReference = (parameter: string): Fault =>
-  new Fault('wrong_reference', `Wrong ${parameter}`, undefined, parameter);
+  new Fault('wrong_reference', `Wrong ${parameter}`, { field: parameter });
 
 /** 404: the same text for what does not exist and for what is not the actor's. */
 export const notFound = (what = 'Customer'): Fault => new Fault('not_found', `${what} not found`);
@@ -108,10 +113,10 @@ export const notFound = (what = 'Customer'): Fault => new Fault('not_found', `${
 export const forbidden = (text: string): Fault => new Fault('forbidden', text);
 
 /** 403: the customer, or one above it, is blocked. */
-export const blocked = (): Fault =>
-  new Fault('forbidden', 'The customer is blocked', undefined, undefined, 'blocked');
+export const blocked = (): Fault => new Fault('forbidden', 'The customer is blocked', { nuance: 'blocked' });
 
-/** 409: somebody else has it. */
-export const taken = (text: string): Fault => new Fault('conflict', text, undefined, undefined, 'taken');
+/** 409: somebody else has what the parameter asks for. */
+export const taken = (field: string, text: string): Fault =>
+  new Fault('conflict', text, { field, nuance: 'taken' });
 
 export const conflict = (text: string): Fault => new Fault('conflict', text);

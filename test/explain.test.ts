@@ -21,6 +21,18 @@ test('no hot statement reads a table from end to end that grows', () => {
   expect(scanning).toEqual([]);
 });
 
+test('pages of the newest are read in the order of an index, and sorted nowhere', () => {
+  const pages = plans.filter(({ name }) => name.startsWith('newest_'));
+  expect(pages.map(({ name }) => name).toSorted()).toEqual([
+    'newest_agents',
+    'newest_billings',
+    'newest_of_all_tenants',
+    'newest_tenants',
+  ]);
+  for (const { name, lines } of pages)
+    expect([name, lines.filter((line) => /-> +Sort|^Sort/.test(line))]).toEqual([name, []]);
+});
+
 test('a scan of a table is found where there is one', () => {
   const lines = ['Limit', '  ->  Seq Scan on customers c', '        Filter: (balance > 0)'];
   expect(scannedTables({ method: '', name: '', text: '', lines })).toEqual(['customers']);

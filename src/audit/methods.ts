@@ -94,7 +94,10 @@ export const auditMethods = [
           i_actor: nullable(id('The customer that the call ran as.')),
           address: nullable(text(64, 'From where.')),
           method: text(64, 'The method.'),
-          action: text(16, 'A added, U changed, D deleted, FUNDS, AUTH_FAIL, AUTH_OTP, OTP_RST.'),
+          action: text(
+            16,
+            'A added, U changed, D deleted, READ looked at from above, FUNDS, AUTH_FAIL, AUTH_OTP, OTP_RST, RECOVER.',
+          ),
           resource: text(1024, 'What, such as customers:i_customer=5.'),
           i_customer: id('The customer that it concerns.'),
           changes: list(

@@ -6,8 +6,9 @@
 import { type Database, type Transaction, sql } from '../db/database';
 import type { Caller } from './method';
 
-/** A add, U update, D delete, RECOVER a way back in; the others are those of the switch. */
-export type AuditAction = 'A' | 'U' | 'D' | 'FUNDS' | 'AUTH_FAIL' | 'AUTH_OTP' | 'OTP_RST' | 'RECOVER';
+/** A add, U update, D delete, RECOVER a way back in, READ a look from above; the others are those of the switch. */
+export type AuditAction =
+  'A' | 'U' | 'D' | 'FUNDS' | 'AUTH_FAIL' | 'AUTH_OTP' | 'OTP_RST' | 'RECOVER' | 'READ';
 
 export interface AuditRecord {
   readonly action: AuditAction;
@@ -32,11 +33,16 @@ export interface AuditContext {
   readonly method: string;
 }
 
-const insertStatement = sql(
-  'insert_audit_record',
-  `INSERT INTO audit_records
+const insert = `INSERT INTO audit_records
      (request_id, caller, address, i_actor, method, action, resource, i_customer, changes, i_caller)
-   SELECT $1, $2, $3, $4, $5, $6, $7, $8::integer, $9, $10 WHERE $8::integer IS NOT NULL`,
+   SELECT $1, $2, $3, $4, $5, $6, $7, $8::integer, $9, $10 WHERE $8::integer IS NOT NULL`;
+const insertStatement = sql('insert_audit_record', insert);
+/** Whoever looks again within the hour, from the same address, leaves no other record. */
+const lookStatement = sql(
+  'insert_audit_record_of_look',
+  `${insert} AND NOT EXISTS (
+     SELECT FROM audit_records r WHERE r.i_customer = $8 AND r.created_at > now() - interval '1 hour'
+       AND r.action = $6 AND r.method = $5 AND r.caller = $2 AND r.i_caller = $10 AND r.address = $3)`,
 );
 
 /** In a transaction the record goes together with COMMIT. */
@@ -60,7 +66,7 @@ export async function writeAudit(
     caller.kind === 'login' ? caller.actor.i_customer : null,
   ];
   if ('inTransaction' in db) db.atCommit(insertStatement, values);
-  else await db.query(insertStatement, values);
+  else await db.query(record.action === 'READ' ? lookStatement : insertStatement, values);
 }
 
 /** An update that changed nothing is no change. */

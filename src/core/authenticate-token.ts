@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Config } from '../config';
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, lookup, sql } from '../db/database';
 import { blocked, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
@@ -39,7 +39,7 @@ interface PersonRow extends Found {
 }
 
 const personStatement = (name: string, condition: string, columns = '') =>
-  sql(
+  lookup(
     name,
     `SELECT u.uuid, u.web_login, u.i_access_level, u.blocked, u.is_recovery, u.password_hash, c.i_customer, c.path,
        ${effectiveRights('c')} AS rights, ${addressAllowed('c', '$2')} AS address_allowed ${columns}
@@ -114,7 +114,7 @@ export async function callerOfToken(
   return caller;
 }
 
-const keyStatement = sql(
+const keyStatement = lookup(
   'customer_by_access_key',
   `SELECT k.token_prefix, extract(epoch FROM k.tm_expire - now())::float8 * 1000 AS life_ms, c.i_customer, c.path,
      ${effectiveRights('c')} AS rights, ${addressAllowed('c', '$2')} AS address_allowed

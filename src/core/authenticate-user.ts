@@ -1,10 +1,12 @@
 /**
  * Who is calling, where a customer is named beside the login: the customer itself with its API
  * password, or one of its administrators with the web password. Counted, refused and recorded as
- * an API password is; unknown customers, unknown users and wrong passwords take the same time.
+ * an API password is; unknown customers, unknown users and wrong passwords take the same time. A
+ * password that was proven is known again by a keyed hash, because argon2 for every call would be
+ * most of the call, and a way to keep the server busy.
  */
-import { timingSafeEqual } from 'node:crypto';
-import { sql } from '../db/database';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { lookup } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
@@ -40,7 +42,7 @@ interface Person {
 
 type PersonRow = { readonly failures: number } & (Person | { readonly web_login: null });
 
-const findStatement = sql(
+const findStatement = lookup(
   'find_person',
   `SELECT c.i_customer, c.path, u.web_login, u.is_default, u.i_access_level, u.blocked, u.password_hash,
      ${effectiveRights('c')} AS rights,
@@ -57,6 +59,20 @@ const findStatement = sql(
    ORDER BY u.login_key = $3 DESC NULLS LAST LIMIT 1`,
 );
 
+interface Remembered {
+  readonly person: Person;
+  /** The keyed hash of the password that was proven. */
+  readonly proof: Buffer;
+}
+
+/** Of this process alone, and nowhere but in its memory: with it and the hash one could guess faster than argon2 lets. */
+const proofKey = randomBytes(32);
+const proofOf = (who: string, password: string): Buffer =>
+  createHmac('sha256', proofKey).update(`${who}\0${password}`, 'utf8').digest();
+
+/** So long a web password is known again, at the most. */
+const personLife_ms = 5 * 60_000;
+
 /** The caller, if the password is right. Throws fault 429 when locked, 403 when it may not call. */
 export async function authenticateUser(
   { db, authority, credentials }: Keepers,
@@ -67,11 +83,14 @@ export async function authenticateUser(
   const suffix = `@${customer_key}`;
   const login_key = user_key.endsWith(suffix) ? user_key : user_key + suffix;
   const lockout = apiLockout(address, login_key);
-  const key = `user ${lockout.scope} ${login_key}`;
+  const key = `user ${lockout.scope} ${login_key} ${user_key}`;
   // As over the other faces, only who proves it right is answered from memory.
-  const remembered = authority.recall(key) as Person | undefined;
-  if (remembered && failuresUnderway(lockout) === 0 && provesByHa1(credentials, remembered, password)) {
-    return callerOf(remembered, address);
+  const remembered = authority.recall(key) as Remembered | undefined;
+  if (remembered && failuresUnderway(lockout) === 0) {
+    const { person, proof } = remembered;
+    const isProven =
+      timingSafeEqual(proof, proofOf(key, password)) || provesByHa1(credentials, person, password);
+    if (isProven) return callerOf(person, address);
   }
   const since = authority.moment();
   const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_key, inetOf(address)];
@@ -88,10 +107,9 @@ export async function authenticateUser(
   if (row.failures + failuresUnderway(lockout) >= lockout.limit) throw await locked(db, lockout);
   const refusal = apiRefusal(known) ?? userRefusal(known);
   if (refusal) throw refusal;
-  if (known.is_default) {
-    const { path, life_ms } = known;
-    authority.keep(since, key, known, { path, login_key: lockout.login_key, life_ms });
-  }
+  const { path, life_ms, is_default } = known;
+  const grounds = { path, login_key: lockout.login_key, life_ms: is_default ? life_ms : personLife_ms };
+  authority.keep(since, key, { person: known, proof: proofOf(key, password) }, grounds);
   return callerOf(known, address);
 }
 

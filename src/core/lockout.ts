@@ -111,7 +111,9 @@ export async function countFailure(
 export async function locked(db: Queryable, { scope, login_key, limit }: Lockout): Promise<Fault> {
   const [row] = await db.query<{ wait_s: number }>(oldestStatement, [scope, login_key, limit - 1]);
   const wait_s = Math.max(1, row?.wait_s ?? 1);
-  return new Fault('too_many_failures', `Too many failed logins, retry in ${wait_s} seconds`, wait_s);
+  return new Fault('too_many_failures', `Too many failed logins, retry in ${wait_s} seconds`, {
+    retry_after_s: wait_s,
+  });
 }
 
 /** Unlocks a login for authCustomer, in every scope: its one-time password was set anew. */

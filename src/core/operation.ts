@@ -4,9 +4,9 @@
  * documentation. Which face serves it, with which credentials and in which envelope, it does not
  * know. Operations are in no registry of methods, so nobody calls one over XML-RPC or JSON.
  */
-import type { Database } from '../db/database';
+import type { Database, Transaction } from '../db/database';
 import type { Fault, FaultName } from '../faults';
-import type { Call, Method } from './method';
+import type { Call, Id, Method } from './method';
 import type { Right } from './rights';
 import {
   type Static,
@@ -64,10 +64,12 @@ interface Address<P, Q, B, R> {
   readonly idempotent?: true;
 }
 
-interface WriteOf<P extends TProperties, Q extends TProperties, B extends TProperties, A, X> {
+interface WriteOf<P extends TProperties, Q extends TProperties, B extends TProperties, A, X, F> {
   readonly access: 'write';
   readonly prepare?: (given: Given<P, Q, B>) => Promise<X>;
-  readonly run: (call: Call, given: Given<P, Q, B>, prepared: X) => Promise<A | Fault>;
+  /** As in a method: what is looked at goes to the database together with the actor. */
+  readonly ahead?: (db: Transaction, actor: Id, given: Given<P, Q, B>) => Promise<F>;
+  readonly run: (call: Call, given: Given<P, Q, B>, prepared: X, found: F) => Promise<A | Fault>;
 }
 
 interface ReadOf<P extends TProperties, Q extends TProperties, B extends TProperties, A> {
@@ -82,8 +84,9 @@ export function defineOperation<
   B extends TProperties = None,
   R extends TSchema = TSchema,
   X = undefined,
+  F = undefined,
 >(
-  declaration: Address<P, Q, B, R> & (WriteOf<P, Q, B, Static<R>, X> | ReadOf<P, Q, B, Static<R>>),
+  declaration: Address<P, Q, B, R> & (WriteOf<P, Q, B, Static<R>, X, F> | ReadOf<P, Q, B, Static<R>>),
 ): Operation {
   return operationOf(declaration, 'one', declaration.result, declaration);
 }
@@ -105,8 +108,9 @@ function operationOf(
   address: Address<TProperties, TProperties, TProperties, TSchema>,
   answers: Operation['answers'],
   result: TSchema,
-  { access, run, prepare }: { access: 'read' | 'write'; run: unknown; prepare?: unknown },
+  work: { access: 'read' | 'write'; run: unknown; prepare?: unknown; ahead?: unknown },
 ): Operation {
+  const { access, run, prepare, ahead } = work;
   const { verb, path, summary, right, faults, params = none, query = none, body = none } = address;
   const from = { path: Object.keys(params), query: Object.keys(query), body: Object.keys(body) };
   const name = `${verb} ${path}`;
@@ -119,6 +123,7 @@ function operationOf(
     ...declared,
     params: struct({ ...params, ...query, ...body }),
     ...(prepare !== undefined && { prepare }),
+    ...(ahead !== undefined && { ahead }),
   };
   return {
     verb,

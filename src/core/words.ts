@@ -32,7 +32,16 @@ export const wireType = (schema: TSchema): string => {
 
 /** `int, nil allowed, 0 to 7` and the like. */
 export function typeInWords(schema: TSchema): string {
-  const { nullable, minimum, maximum, minLength, maxLength, wire, format } = declared(schema);
+  const {
+    nullable,
+    minimum,
+    maximum,
+    minLength,
+    maxLength,
+    wire,
+    format,
+    enum: texts = [],
+  } = declared(schema);
   const words = [wireTypes[wire]];
   if (nullable) words.push('or nil');
   if (wire !== 'bit' && minimum !== undefined && minimum > -2_147_483_648) {
@@ -41,6 +50,7 @@ export function typeInWords(schema: TSchema): string {
     );
   }
   if (wire === 'bit') words.push('0 or 1');
+  if (texts.length > 1) words.push(`one of ${texts.join(', ')}`);
   if (format === 'money-not-negative') words.push('at least 0');
   if (format === 'money-positive') words.push('more than 0');
   if (maxLength !== undefined)

@@ -145,7 +145,7 @@ function discard(client: Client, reason: unknown): void {
 }
 
 const unavailable = (cause: unknown): Fault => {
-  const fault = new Fault('unavailable', 'The database is not available, please retry', 1);
+  const fault = new Fault('unavailable', 'The database is not available, please retry', { retry_after_s: 1 });
   fault.cause = cause;
   return fault;
 };

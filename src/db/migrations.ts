@@ -10,6 +10,7 @@ import * as authority from '../../migrations/002_authority';
 import * as resources from '../../migrations/003_resources';
 import * as tenants from '../../migrations/004_tenants';
 import * as lists from '../../migrations/005_lists';
+import * as descendants from '../../migrations/006_descendants';
 
 interface Migration {
   up(knex: Knex): Promise<void>;
@@ -23,6 +24,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '003_resources': resources,
   '004_tenants': tenants,
   '005_lists': lists,
+  '006_descendants': descendants,
 };
 
 export const migrationSource: Knex.MigrationSource<string> = {

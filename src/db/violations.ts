@@ -5,23 +5,23 @@
 import { type Fault, badParameter, conflict, taken, wrongReference } from '../faults';
 
 const faultOf: Readonly<Record<string, () => Fault>> = {
-  customers_name_unique: () => taken('A customer of this name exists already'),
-  customers_dns_alias_unique: () => taken('This dns_alias is taken already'),
-  users_short_name_unique: () => taken('The customer has a user of this name already'),
-  numbers_number_unique: () => taken('This number is taken already'),
-  sip_users_name_unique: () => taken('The customer has a SIP user of this name already'),
-  sip_users_extension_unique: () => taken('The customer has this extension already'),
-  domains_name_unique: () => taken('This domain is taken already'),
-  stores_name_unique: () => taken('The customer has a store of this name already'),
-  stores_domain_unique: () => taken('The domain of the store is taken already'),
+  customers_name_unique: () => taken('name', 'A customer of this name exists already'),
+  customers_dns_alias_unique: () => taken('dns_alias', 'This dns_alias is taken already'),
+  users_short_name_unique: () => taken('name', 'The customer has a user of this name already'),
+  numbers_number_unique: () => taken('number', 'This number is taken already'),
+  sip_users_name_unique: () => taken('name', 'The customer has a SIP user of this name already'),
+  sip_users_extension_unique: () => taken('extension', 'The customer has this extension already'),
+  domains_name_unique: () => taken('name', 'This domain is taken already'),
+  stores_name_unique: () => taken('name', 'The customer has a store of this name already'),
+  stores_domain_unique: () => taken('domain', 'The domain of the store is taken already'),
   customer_ip_ranges_ip_range_unique: () => conflict('An address range is given twice'),
-  users_login_unique: () => taken('This web_login is taken already'),
+  users_login_unique: () => taken('web_login', 'This web_login is taken already'),
   customers_i_tariff_fkey: () => wrongReference('i_tariff'),
   customers_i_routing_group_fkey: () => wrongReference('i_routing_group'),
   payments_i_reversed_unique: () => conflict('The payment was reversed already'),
-  tariffs_name_unique: () => taken('A tariff of this name exists already'),
-  routing_groups_name_unique: () => taken('A routing group of this name exists already'),
-  trusted_hosts_address_unique: () => taken('This address is trusted already'),
+  tariffs_name_unique: () => taken('name', 'A tariff of this name exists already'),
+  routing_groups_name_unique: () => taken('name', 'A routing group of this name exists already'),
+  trusted_hosts_address_unique: () => taken('address', 'This address is trusted already'),
 };
 
 /** Money is numeric(20,6): each amount is checked as a parameter, but their sum may still be too large. */

@@ -2,7 +2,7 @@
 import { type NewestParams, type Placed, newestPage } from '../core/newest';
 import type { Page } from '../core/operation';
 import type { Money } from '../core/schema';
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, lookup, sql } from '../db/database';
 import type { PaymentKind } from './books';
 
 export interface BillingRow {
@@ -28,7 +28,7 @@ const newestStatement = sql(
    WHERE e.i_customer = $1 AND e.i_entry < coalesce(nullif($2::bigint, 0), 9223372036854775807)
    ORDER BY e.i_entry DESC LIMIT $3`,
 );
-const findStatement = sql(
+const findStatement = lookup(
   'find_billing',
   `SELECT ${columns} FROM ${from} WHERE e.i_customer = $1 AND e.i_entry = $2::bigint`,
 );

@@ -113,6 +113,10 @@ interface TransferParams {
 export const beforeTransfer = (db: Transaction, actor: Id, { i_customer }: TransferParams) =>
   lockAccounts(db, actor, i_customer);
 
+/** Of the two, the one that is not the actor's. */
+export const receiverOf = (actor: Id, accounts: readonly Account[]): Account | undefined =>
+  accounts.find(({ i_customer }) => i_customer !== actor.i_customer);
+
 /** Hands calling credit from the actor to a customer below it, in one currency, never more than there is. */
 export async function transferFunds(
   call: Call,
@@ -124,7 +128,7 @@ export async function transferFunds(
   // Root's side is the platform's account, which has no balance to look at.
   const i_payer = actor.i_customer === rootId ? undefined : actor.i_customer;
   const accounts = found ?? (await beforeTransfer(db, actor, params));
-  const receiver = accounts.find(({ i_customer }) => i_customer !== actor.i_customer);
+  const receiver = receiverOf(actor, accounts);
   if (!receiver) throw notFound();
   const { base_currency: currency } = receiver;
   const account = accounts.find(({ i_customer }) => i_customer === i_payer);

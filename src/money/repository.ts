@@ -13,19 +13,28 @@ export interface Account {
   readonly base_currency: string;
 }
 
-const lockAccountsStatement = sql(
-  'lock_accounts',
-  `SELECT i_customer, balance::text AS balance, base_currency FROM customers
-   WHERE i_customer IN ($1, nullif($2, ${rootId})) AND $2 = ANY(path) AND deleted_at IS NULL
-   ORDER BY i_customer FOR NO KEY UPDATE`,
+const lockAccountsStatement = (name: string, receiver: string) =>
+  sql(
+    name,
+    `SELECT i_customer, balance::text AS balance, base_currency FROM customers
+     WHERE i_customer IN (${receiver}, nullif($2, ${rootId})) AND $2 = ANY(path) AND deleted_at IS NULL
+     ORDER BY i_customer FOR NO KEY UPDATE`,
+  );
+const lockByIdStatement = lockAccountsStatement('lock_accounts', '$1');
+const lockByUuidStatement = lockAccountsStatement(
+  'lock_accounts_by_uuid',
+  '(SELECT r.i_customer FROM customers r WHERE r.uuid = $1)',
 );
 
 /**
- * Holds the account of a customer below the actor and the actor's own, which root has none of, in the
- * order of their ids: a customer's is always greater than its wholesaler's.
+ * Holds the account of a customer below the actor, by id or uuid, and the actor's own, which root has none of, in
+ * the order of their ids: a customer's is always greater than its wholesaler's.
  */
-export const lockAccounts = (db: Transaction, actor: Id, i_customer: number): Promise<Account[]> =>
-  db.query<Account>(lockAccountsStatement, [i_customer, actor.i_customer]);
+export const lockAccounts = (db: Transaction, actor: Id, key: number | string): Promise<Account[]> =>
+  db.query<Account>(typeof key === 'number' ? lockByIdStatement : lockByUuidStatement, [
+    key,
+    actor.i_customer,
+  ]);
 
 export interface PaymentRow {
   readonly i_payment: number;

@@ -5,6 +5,8 @@ import { badParameter } from '../faults';
 import { balanceOf } from './balance';
 import {
   type Replacement,
+  beforeCreatingReseller,
+  beforeReplacing,
   createReseller,
   demandReseller,
   hashUsers,
@@ -82,6 +84,7 @@ const resellers: readonly Operation[] = [
     faults: ['wrong_reference', 'conflict'],
     idempotent: true,
     prepare: hashUsers,
+    ahead: beforeCreatingReseller,
     run: createReseller,
   }),
   defineOperation({
@@ -114,11 +117,12 @@ const resellers: readonly Operation[] = [
     result: shown,
     faults: ['not_found', 'wrong_reference', 'conflict', 'short_of_money'],
     idempotent: true,
-    run: (call, { uuid: key, balance, ...given }) => {
+    ahead: beforeReplacing,
+    run: (call, { uuid: key, balance, ...given }, _prepared, accounts) => {
       if (balance === undefined) return replaceReseller(call, key, demandWhole(given));
       if (Object.keys(given).length > 0)
         throw badParameter('balance', 'must not be given with other members');
-      return transferTo(call, key, balance);
+      return transferTo(call, balance, accounts);
     },
   }),
   defineOperation({

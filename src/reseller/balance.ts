@@ -1,8 +1,8 @@
 /** What the actor has. */
 import type { Money } from '../core/schema';
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, lookup } from '../db/database';
 
-const balanceStatement = sql(
+const balanceStatement = lookup(
   'own_balance',
   'SELECT balance::text, credit_limit::text, base_currency AS currency FROM customers WHERE i_customer = $1',
 );

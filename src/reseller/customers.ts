@@ -6,13 +6,15 @@ import { asRanges } from '../config';
 import { changesBetween } from '../core/audit';
 import { hashPassword } from '../core/credentials';
 import { isUuid } from '../core/formats';
-import type { Call } from '../core/method';
+import { inWords } from '../core/in-words';
+import type { Call, Id } from '../core/method';
 import type { Page } from '../core/operation';
 import type { Money } from '../core/schema';
-import { createCustomer, deleteCustomer, updateCustomer } from '../customers/service';
-import type { Database, Queryable } from '../db/database';
-import { badParameter, notFound } from '../faults';
-import { transferFunds } from '../money/funds';
+import { beforeCreation, createCustomer, deleteCustomer, updateCustomer } from '../customers/service';
+import type { Database, Queryable, Transaction } from '../db/database';
+import { badParameter, notFound, wrongReference } from '../faults';
+import { receiverOf, transferFunds } from '../money/funds';
+import { type Account, lockAccounts } from '../money/repository';
 import { type Address, addressKind } from '../resources/kinds';
 import { makeOwned } from '../resources/service';
 import {
@@ -24,9 +26,8 @@ import {
   placeOfReseller,
   setDetails,
 } from './repository';
-import { demandStore } from './stores';
+import { demandStore, findStore } from './stores';
 import { type NewUser, createUser } from './users';
-import { inWords } from './words';
 
 export interface Replacement {
   readonly name: string;
@@ -48,31 +49,57 @@ const words = { contact: 'contact_name', web_login: 'name', i_customer: 'balance
 export const hashUsers = ({ users = [] }: { readonly users?: readonly NewUser[] }): Promise<string[]> =>
   Promise.all(users.map(({ password }) => hashPassword(password)));
 
+/** The core's customer: it is billed by its owner's tariff. */
+const coreOf = ({ name, contact_name: contact, phone = null }: NewReseller) => ({
+  i_tariff: null,
+  name,
+  contact,
+  phone,
+});
+
+/** The store, and what the new customer stands on. */
+export const beforeCreatingReseller = (db: Transaction, actor: Id, given: NewReseller) =>
+  Promise.all([
+    given.store_front === undefined || given.store_front === null
+      ? null
+      : findStore(db, actor.i_customer, given.store_front),
+    beforeCreation(db, actor, coreOf(given)),
+  ]);
+
 /** Makes a customer directly below the actor, with everything that came with it. */
 export async function createReseller(
   call: Call,
   given: NewReseller,
   hashes: readonly string[],
+  [i_store, found]: Awaited<ReturnType<typeof beforeCreatingReseller>>,
 ): Promise<CustomerRow> {
-  const { actor, db } = call;
   const { name, users = [], addresses = [], store_front = null } = given;
   if (store_front !== null) demandPeople(given);
-  const i_store = store_front === null ? null : await demandStore(db, actor.i_customer, store_front);
-  const { i_customer } = await inWords(words, () =>
-    createCustomer(
-      call,
-      { i_tariff: null, name, contact: given.contact_name, phone: given.phone ?? null },
-      undefined,
-    ),
+  if (i_store === undefined) throw wrongReference('store_front');
+  const [, , i_customer] = found;
+  // They go to the database together, in this order.
+  const [, , made] = await inWords(words, () =>
+    Promise.all([
+      createCustomer(call, coreOf(given), undefined, found),
+      isPlain(given) ? undefined : writeDetails(call, i_customer, given, i_store),
+      isAlone(given) ? demandReseller(call, i_customer) : undefined,
+    ]),
   );
-  await writeDetails(call, i_customer, given, i_store);
   for (const address of addresses) await makeOwned(call, addressKind, address, i_customer);
   const home = { i_customer, name, buys_at_store: store_front !== null };
   for (const [index, user] of users.entries()) {
     await createUser(call, home, user, hashes[index] ?? '', `users[${index}]`);
   }
-  return recordDetails(call, noDetails, i_customer);
+  return recordDetails(call, noDetails, made ?? (await demandReseller(call, i_customer)));
 }
+
+/** It comes with nothing that the core's customer does not have. */
+const isPlain = ({ allow_outbound = true, store_front = null, ip_addresses = [] }: NewReseller): boolean =>
+  allow_outbound && store_front === null && ip_addresses.length === 0;
+
+/** Nothing else is made with it. */
+const isAlone = ({ users = [], addresses = [] }: NewReseller): boolean =>
+  users.length + addresses.length === 0;
 
 function demandPeople({ users = [], addresses = [] }: NewReseller): void {
   if (users.length === 0) throw badParameter('users', 'is required with store_front: at least one user');
@@ -90,16 +117,38 @@ export async function replaceReseller(call: Call, uuid: string, given: Replaceme
   const i_store = store_front === null ? null : await demandStore(db, place.i_wholesaler, store_front);
   if (i_store !== null && !(await hasPeople(db, place.id)))
     throw badParameter('store_front', 'is only for customers with at least one user and one address');
-  await writeDetails(call, place.id, given, i_store);
-  return recordDetails(call, place, place.id);
+  const [, after] = await Promise.all([
+    writeDetails(call, place.id, given, i_store),
+    demandReseller(call, place.id),
+  ]);
+  return recordDetails(call, place, after);
 }
 
-/** Hands calling credit from the actor to a customer below it. */
-export async function transferTo(call: Call, uuid: string, amount: Money): Promise<CustomerRow> {
-  const place = await findResellerId(call.db, call.actor, uuid);
-  if (!place) throw notFound();
-  await inWords(words, () => transferFunds(call, { i_customer: place.id, amount }));
-  return demandReseller(call, place.id);
+/** The accounts between which credit is handed on; nothing for a change of another kind. */
+export const beforeReplacing = (
+  db: Transaction,
+  actor: Id,
+  { uuid, balance }: { readonly uuid: string; readonly balance?: Money },
+): Promise<readonly Account[]> =>
+  balance === undefined ? Promise.resolve([]) : lockAccounts(db, actor, uuid);
+
+/** Hands calling credit from the actor to a customer below it, whose account was found. */
+export async function transferTo(
+  call: Call,
+  amount: Money,
+  accounts: readonly Account[],
+): Promise<CustomerRow> {
+  const receiver = receiverOf(call.actor, accounts);
+  if (!receiver) throw notFound();
+  const { i_customer } = receiver;
+  // They go to the database together, in this order.
+  const [, after] = await inWords(words, () =>
+    Promise.all([
+      transferFunds(call, { i_customer, amount }, undefined, accounts),
+      demandReseller(call, i_customer),
+    ]),
+  );
+  return after;
 }
 
 export async function removeReseller(call: Call, uuid: string): Promise<void> {
@@ -152,8 +201,8 @@ const writeDetails = (
 };
 
 /** Records what of it has changed; answers what the customer is now. */
-async function recordDetails(call: Call, before: Detailed, i_customer: number): Promise<CustomerRow> {
-  const after = await demandReseller(call, i_customer);
+async function recordDetails(call: Call, before: Detailed, after: CustomerRow): Promise<CustomerRow> {
+  const i_customer = after.id;
   const plainly = ({ allow_outbound, store_front, ip_addresses }: Detailed) => ({
     allow_outbound,
     store_front,

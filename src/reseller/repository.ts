@@ -1,7 +1,7 @@
 /** The statements on customers and users as this API shows them: with uuids, and with what belongs to them. */
 import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
-import { type Queryable, type Transaction, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 
 /** So many users and addresses are shown within a customer; all of them have a path of their own. */
 const nestedAtMost = 100;
@@ -69,11 +69,11 @@ interface AddressObject {
 }
 
 const isBelow = '$2 = ANY(c.path) AND c.i_customer <> $2';
-const findByUuidStatement = sql(
+const findByUuidStatement = lookup(
   'reseller_by_uuid',
   `SELECT ${customerColumns} FROM customers c WHERE c.uuid = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
 );
-const findByIdStatement = sql(
+const findByIdStatement = lookup(
   'reseller_by_id',
   `SELECT ${customerColumns} FROM customers c WHERE c.i_customer = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
 );
@@ -82,12 +82,12 @@ const listStatement = sql(
   `SELECT ${customerColumns} FROM customers c
    WHERE c.i_wholesaler = $1 AND c.deleted_at IS NULL AND c.i_customer > $2 ORDER BY c.i_customer LIMIT $3`,
 );
-const idStatement = sql(
+const idStatement = lookup(
   'reseller_id',
   `SELECT c.i_customer AS id, c.i_wholesaler FROM customers c
    WHERE c.uuid = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
 );
-const placeStatement = sql(
+const placeStatement = lookup(
   'reseller_place',
   'SELECT c.i_customer AS id FROM customers c WHERE c.uuid = $1 AND c.i_wholesaler = $2',
 );
@@ -174,11 +174,11 @@ export async function hasPeople(db: Queryable, i_customer: number): Promise<bool
 }
 
 const isLivingUser = 'u.i_customer = $1 AND u.deleted_at IS NULL AND NOT u.is_recovery';
-const findUserStatement = sql(
+const findUserStatement = lookup(
   'reseller_user',
   `SELECT ${userColumns}, u.i_web_user AS id FROM users u WHERE ${isLivingUser} AND u.uuid = $2`,
 );
-const findUserByIdStatement = sql(
+const findUserByIdStatement = lookup(
   'reseller_user_by_id',
   `SELECT ${userColumns}, u.i_web_user AS id FROM users u WHERE ${isLivingUser} AND u.i_web_user = $2`,
 );
@@ -187,11 +187,11 @@ const listUsersStatement = sql(
   `SELECT ${userColumns}, u.i_web_user AS id FROM users u WHERE ${isLivingUser} AND u.i_web_user > $2
    ORDER BY u.i_web_user LIMIT $3`,
 );
-const userPlaceStatement = sql(
+const userPlaceStatement = lookup(
   'reseller_user_place',
   'SELECT i_web_user AS id FROM users u WHERE u.i_customer = $1 AND u.uuid = $2',
 );
-const standingStatement = sql(
+const standingStatement = lookup(
   'standing',
   'SELECT name, i_store IS NOT NULL AS buys_at_store FROM customers WHERE i_customer = $1',
 );

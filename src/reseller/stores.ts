@@ -24,9 +24,15 @@ const holdStatement = sql(
   'SELECT i_store FROM stores WHERE uuid = $1 AND i_customer = $2 AND deleted_at IS NULL FOR SHARE',
 );
 
-/** The id of a living store of this customer, held against deletion; throws fault 401 of the core, HTTP 400. */
-export async function demandStore(db: Transaction, i_owner: number, uuid: string): Promise<number> {
+/** The id of a living store of this customer, held against deletion. */
+export async function findStore(db: Transaction, i_owner: number, uuid: string): Promise<number | undefined> {
   const [row] = await db.query<{ i_store: number }>(holdStatement, [uuid, i_owner]);
-  if (!row) throw wrongReference('store_front');
-  return row.i_store;
+  return row?.i_store;
+}
+
+/** The same; throws fault 401 of the core, HTTP 400. */
+export async function demandStore(db: Transaction, i_owner: number, uuid: string): Promise<number> {
+  const i_store = await findStore(db, i_owner, uuid);
+  if (i_store === undefined) throw wrongReference('store_front');
+  return i_store;
 }

@@ -4,6 +4,7 @@
  */
 import { hashPassword } from '../core/credentials';
 import { isUuid } from '../core/formats';
+import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
 import { type Operation, type Page, defineOperation, definePage, pageQuery } from '../core/operation';
 import { type Static, type TObject, integer, nullable, optional, struct, text } from '../core/schema';
@@ -13,7 +14,6 @@ import type { AccessLevel } from '../users/repository';
 import { deleteWebUser, makeUser, updateWebUser } from '../users/service';
 import { common, uuidInPath } from './objects';
 import { type UserObject, findResellerUser, listResellerUsers, placeOfUser, standingOf } from './repository';
-import { inWords } from './words';
 
 const password = text(128, "The password; must satisfy the customer's policy. It never comes back.", {
   minLength: 8,

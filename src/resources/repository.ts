@@ -1,5 +1,5 @@
 /** The statements on owned objects, made once for each kind. */
-import { type Queryable, type Statement, type Transaction, sql } from '../db/database';
+import { type Queryable, type Statement, type Transaction, lookup, sql } from '../db/database';
 import type { Money } from '../core/schema';
 import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } from '../core/newest';
 import type { Page } from '../core/operation';
@@ -24,9 +24,9 @@ type AnyKind = Pick<Kind, 'table' | 'id' | 'readable'>;
 
 /** One statement for each kind and purpose, prepared once on each connection. */
 const statements = new Map<string, Statement>();
-function statementOf(purpose: string, kind: AnyKind, text: () => string): Statement {
+function statementOf(purpose: string, kind: AnyKind, text: () => string, make = sql): Statement {
   const name = `${purpose}_${kind.table}_${kind.readable.join('_')}`.slice(0, 63);
-  const statement = statements.get(name) ?? sql(name, text());
+  const statement = statements.get(name) ?? make(name, text());
   statements.set(name, statement);
   return statement;
 }
@@ -50,6 +50,7 @@ export async function findOwned(
     kind,
     () => `SELECT ${columnsOf(kind)} FROM ${fromOf(kind)}
      WHERE r.uuid = $1 AND r.i_customer = $2 AND r.deleted_at IS NULL`,
+    lookup,
   );
   const [row] = await db.query<Owned & Values>(find, [uuid, i_customer]);
   return row;
@@ -156,8 +157,12 @@ export async function updateOwned(
 }
 
 export async function markOwnedDeleted(db: Transaction, kind: AnyKind, id: number): Promise<void> {
-  const text = `UPDATE ${kind.table} SET deleted_at = now(), updated_at = now() WHERE ${kind.id} = $1`;
-  await db.query({ text }, [id]);
+  const mark = statementOf(
+    'delete',
+    kind,
+    () => `UPDATE ${kind.table} SET deleted_at = now(), updated_at = now() WHERE ${kind.id} = $1`,
+  );
+  await db.query(mark, [id]);
 }
 
 /** The id of an object of the customer, also of one that is gone: where a list goes on. */
@@ -167,7 +172,12 @@ export async function idOfOwned(
   i_customer: number,
   uuid: string,
 ): Promise<number | undefined> {
-  const text = `SELECT ${kind.id} AS id FROM ${kind.table} WHERE uuid = $1 AND i_customer = $2`;
-  const [row] = await db.query<{ id: number }>({ text }, [uuid, i_customer]);
+  const place = statementOf(
+    'place',
+    kind,
+    () => `SELECT ${kind.id} AS id FROM ${kind.table} WHERE uuid = $1 AND i_customer = $2`,
+    lookup,
+  );
+  const [row] = await db.query<{ id: number }>(place, [uuid, i_customer]);
   return row?.id;
 }

@@ -1,5 +1,6 @@
 /** The paths of the people of a tenant. Who they are and what they may do are the users of the other APIs. */
 import { hashPassword } from '../core/credentials';
+import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
 import { newestQuery } from '../core/newest';
 import { defineOperation, definePage } from '../core/operation';
@@ -30,7 +31,6 @@ import {
   common,
   detailText,
   idInPath,
-  inWords,
   needing,
   tagIds,
   timesOf,

@@ -4,7 +4,7 @@ import { newestQuery } from '../core/newest';
 import { type Page, defineOperation, definePage } from '../core/operation';
 import { isZero } from '../core/decimal';
 import { type Money, type Static, money, struct, text, uuid } from '../core/schema';
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, lookup } from '../db/database';
 import { forbidden, notFound } from '../faults';
 import { beforeFunds, fundsOf } from '../money/funds';
 import { type BillingRow, findBilling, newestBillings } from '../money/billings';
@@ -32,7 +32,7 @@ interface AccountRow {
   readonly deleted_at: Date | null;
 }
 
-const findStatement = sql(
+const findStatement = lookup(
   'find_account',
   `SELECT c.i_customer, c.uuid, coalesce(nullif(c.company_name, ''), c.name) AS display, c.balance::text AS balance,
      c.credit_limit::text AS credit_limit, c.base_currency AS currency, c.created_at, c.updated_at, c.deleted_at

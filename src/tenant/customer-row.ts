@@ -1,10 +1,11 @@
 /** A customer as the tenant API shows it, and the statements that find it. */
-import type { Call } from '../core/method';
-import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } from '../core/newest';
+import type { Call, Id } from '../core/method';
+import { type NewestParams, type Placed, newestPage, placeColumns } from '../core/newest';
 import type { Page } from '../core/operation';
 import { permissions } from '../core/permission';
+import { rootId } from '../core/rights';
 import { type Static, integer, list, nullable, oneOf, optional, struct, text, uuid } from '../core/schema';
-import { type Queryable, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 import { notFound } from '../faults';
 import { detailText, times, timesOf } from './objects';
 
@@ -34,43 +35,61 @@ export const customerRowColumns = `c.i_customer, c.uuid, c.name, c.company_name,
   (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS suspended,
   c.created_at, c.updated_at, c.deleted_at`;
 
-const withinStatement = (name: string, lock = '') =>
-  sql(
-    name,
-    `SELECT ${customerRowColumns} FROM customers c
-     WHERE c.uuid = $1 AND $2 = ANY(c.path) AND c.deleted_at IS NULL ${lock}`,
-  );
-const findStatement = withinStatement('find_tenant');
-const lockStatement = withinStatement('lock_tenant', 'FOR NO KEY UPDATE OF c');
-const ownStatement = sql(
-  'own_tenant',
-  `SELECT ${customerRowColumns} FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`,
-);
+const withinText = `SELECT ${customerRowColumns} FROM customers c
+  WHERE c.uuid = $1 AND $2 = ANY(c.path) AND c.deleted_at IS NULL`;
+const findStatement = lookup('find_tenant', withinText);
+const lockStatement = sql('lock_tenant', `${withinText} FOR NO KEY UPDATE OF c`);
+const ownText = `SELECT ${customerRowColumns} FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`;
+const ownStatement = lookup('own_tenant', ownText);
+const lockOwnStatement = sql('lock_own_tenant', `${ownText} FOR NO KEY UPDATE OF c`);
+/**
+ * Ids are given in order, and a place in the list is an id: the newest come first without being sorted. Each place
+ * below is reached by an index of its own, so a page costs a page. `$1` the actor, `$2` where to go on, `$3` how many.
+ */
+const olderId = 'i_customer < coalesce(nullif($2::bigint, 0), 9223372036854775807)';
+const newestFirst = (alias: string): string => `ORDER BY ${alias}.i_customer DESC LIMIT $3`;
 const newestStatement = sql(
   'newest_tenants',
+  `SELECT ${customerRowColumns}, ${placeColumns('c', 'i_customer')}
+   FROM (SELECT b.i_customer FROM (
+       (SELECT d.i_customer FROM customers d
+        WHERE d.i_wholesaler = $1 AND d.deleted_at IS NULL AND d.${olderId} ${newestFirst('d')})
+       UNION ALL
+       (SELECT f.i_customer FROM descendants f WHERE f.i_ancestor = $1 AND f.${olderId} ${newestFirst('f')})) b
+     ${newestFirst('b')}) t
+   JOIN customers c ON c.i_customer = t.i_customer ORDER BY c.i_customer DESC`,
+);
+/** Below root is everybody. */
+const newestOfAllStatement = sql(
+  'newest_of_all_tenants',
   `SELECT ${customerRowColumns}, ${placeColumns('c', 'i_customer')} FROM customers c
-   WHERE $1 = ANY(c.path) AND c.i_customer <> $1 AND c.deleted_at IS NULL AND ${olderThan('c', 'i_customer', 2)}`,
+   WHERE c.i_customer <> $1 AND c.deleted_at IS NULL AND c.${olderId} ${newestFirst('c')}`,
 );
 
 type Reader = Pick<Call<Queryable>, 'db' | 'actor'>;
 
-const one = ([row]: CustomerRow[]): CustomerRow => {
+/** Throws fault 404 where there is none. */
+export function one([row]: readonly CustomerRow[]): CustomerRow {
   if (!row) throw notFound();
   return row;
-};
+}
 
 /** The actor or a customer below it, by its uuid; throws fault 404. */
 export const findTenant = async ({ db, actor }: Reader, id: string): Promise<CustomerRow> =>
   one(await db.query<CustomerRow>(findStatement, [id, actor.i_customer]));
-export const lockTenant = async ({ db, actor }: Call, id: string): Promise<CustomerRow> =>
-  one(await db.query<CustomerRow>(lockStatement, [id, actor.i_customer]));
+/** The same, held against every other change; `one` of them, or none. */
+export const lockTenant = (db: Transaction, actor: Id, id: string): Promise<CustomerRow[]> =>
+  db.query<CustomerRow>(lockStatement, [id, actor.i_customer]);
+export const lockOwnTenant = (db: Transaction, { i_customer }: Id): Promise<CustomerRow[]> =>
+  db.query<CustomerRow>(lockOwnStatement, [i_customer]);
 export const ownTenant = async ({ db }: Pick<Reader, 'db'>, i_customer: number): Promise<CustomerRow> =>
   one(await db.query<CustomerRow>(ownStatement, [i_customer]));
 
 export const newestTenants = ({ db, actor }: Reader, params: NewestParams): Promise<Page<CustomerRow>> =>
-  newestPage(params, (...place) =>
-    db.query<CustomerRow & Placed>(newestStatement, [actor.i_customer, ...place]),
-  );
+  newestPage(params, (_time, id, size) => {
+    const statement = actor.i_customer === rootId ? newestOfAllStatement : newestStatement;
+    return db.query<CustomerRow & Placed>(statement, [actor.i_customer, id, size]);
+  });
 
 const defaultsStatement = sql(
   'default_permission',

@@ -1,20 +1,29 @@
 /** The paths of customers: one's own, and those below it in the tree. */
 import { randomBytes } from 'node:crypto';
-import type { Call } from '../core/method';
+import type { Call, Id } from '../core/method';
 import { newestQuery } from '../core/newest';
 import { defineOperation, definePage } from '../core/operation';
 import { demand } from '../core/rights';
 import { locked, optional } from '../core/schema';
 import { badParameter, forbidden } from '../faults';
 import { type Profile, changeProfile } from '../customers/profile';
-import { blockCustomer, createCustomer, deleteCustomer, unblockCustomer } from '../customers/service';
+import {
+  beforeCreation,
+  blockCustomer,
+  createCustomer,
+  deleteCustomer,
+  unblockCustomer,
+} from '../customers/service';
+import type { Transaction } from '../db/database';
 import {
   type CustomerRow,
   type ProfileGiven,
   displayName,
   findTenant,
+  lockOwnTenant,
   lockTenant,
   newestTenants,
+  one,
   ownTenant,
   profileBody,
   tenantObject,
@@ -79,22 +88,52 @@ async function changeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
   return writeTenant(call, row, given);
 }
 
-async function makeTenant(call: Call, { name, ...given }: ProfileGiven & { name: string }) {
-  const { i_customer } = await createCustomer(
-    call,
-    { i_tariff: null, name: uniqueName(name), company_name: kept(name) ?? null },
-    undefined,
-  );
+type NewTenant = ProfileGiven & { readonly name: string };
+
+/** What the core's customer has of it. Its name there is made for each try. */
+const coreOf = ({ name, detail, email, phone_number, address }: NewTenant) => ({
+  i_tariff: null,
+  company_name: kept(name) ?? null,
+  description: kept(detail) ?? null,
+  email: kept(email) ?? null,
+  phone: kept(phone_number) ?? null,
+  street_addr: kept(address) ?? null,
+});
+
+const beforeMaking = (db: Transaction, actor: Id, given: NewTenant) =>
+  beforeCreation(db, actor, { ...coreOf(given), name: given.name });
+
+async function makeTenant(
+  call: Call,
+  given: NewTenant,
+  _prepared: undefined,
+  found: Awaited<ReturnType<typeof beforeMaking>>,
+) {
+  const [, , i_customer] = found;
+  const { permission_ids, webhook_method, webhook_uri } = given;
+  // They go to the database together, in this order.
+  const [, made] = await Promise.all([
+    createCustomer(call, { ...coreOf(given), name: uniqueName(given.name) }, undefined, found),
+    ownTenant(call, i_customer),
+  ]);
+  const rest = {
+    ...(permission_ids && { permission_ids }),
+    ...(webhook_method && { webhook_method }),
+    ...(webhook_uri !== undefined && { webhook_uri }),
+  };
   // What was just made is given the rest without another right.
-  return writeTenant(call, await ownTenant(call, i_customer), given);
+  return writeTenant(call, made, rest);
 }
 
 async function writeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
   const key = randomBytes(32).toString('base64url');
   const profile = profileOf(call, row, given, key);
-  await changeProfile(call, row.i_customer, { ...row }, profile);
-  const written = tenantObject(await ownTenant(call, row.i_customer));
-  return profile.sealed_webhook_key ? { ...written, webhook_key: key } : written;
+  if (Object.keys(profile).length === 0) return tenantObject(row);
+  const [, written] = await Promise.all([
+    changeProfile(call, row.i_customer, { ...row }, profile),
+    ownTenant(call, row.i_customer),
+  ]);
+  return profile.sealed_webhook_key ? { ...tenantObject(written), webhook_key: key } : tenantObject(written);
 }
 
 /** A customer below the actor; only who stands above a tenant decides whether it is served. */
@@ -150,6 +189,7 @@ const changing = needing(administrator, [
     right: 'customers_mgmt:add',
     body: { name: displayName, ...profileBody },
     faults: ['conflict'],
+    ahead: beforeMaking,
     run: makeTenant,
   }),
   defineOperation({
@@ -161,7 +201,8 @@ const changing = needing(administrator, [
     params: { id: idInPath.id },
     body: changeBody,
     faults: ['not_found'],
-    run: async (call, { id, ...given }) => changeTenant(call, await lockTenant(call, id), given),
+    ahead: (db, actor, { id }) => lockTenant(db, actor, id),
+    run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),
   defineOperation({
     ...base,
@@ -171,10 +212,8 @@ const changing = needing(administrator, [
     summary: 'Changes the own customer: what is left out stays.',
     body: { id: optional(locked('Fixed.')), ...changeBody },
     faults: [],
-    run: async (call, { id: _id, ...given }) => {
-      const { uuid } = await ownTenant(call, call.actor.i_customer);
-      return changeTenant(call, await lockTenant(call, uuid), given);
-    },
+    ahead: lockOwnTenant,
+    run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),
   defineOperation({
     ...base,

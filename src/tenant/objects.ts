@@ -3,26 +3,8 @@ import { demandPermission, permissions } from '../core/permission';
 import type { Call, Method, ReadMethod, WriteMethod } from '../core/method';
 import type { Operation } from '../core/operation';
 import { list, nullable, optional, text, uuid } from '../core/schema';
-import { violationFault } from '../db/violations';
-import { Fault } from '../faults';
 
 export const idInPath = { id: uuid('The object.') };
-
-/** `Parameter web_login …` and the like in the words of this API, which calls some things otherwise. */
-export async function inWords<T>(
-  words: Readonly<Record<string, string>>,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const fault = error instanceof Fault ? error : violationFault(error);
-    if (!fault) throw error;
-    const message = fault.message.replaceAll(/\b\w+\b/g, (word) => words[word] ?? word);
-    const field = fault.field === undefined ? undefined : (words[fault.field] ?? fault.field);
-    throw new Fault(fault.kind, message, fault.retry_after_s, field, fault.nuance);
-  }
-}
 
 const timeText = (description: string) => nullable(text(64, description));
 export const times = {
@@ -70,20 +52,27 @@ export const administratorOrManager = administrator | permissions.manager;
 
 /**
  * Lets only those call who have one of the bits. Who acts for a customer below is an administrator, whatever is
- * asked of the tenant's own people.
+ * asked of the tenant's own people; and what it looks at there is recorded, as what it changes is.
  */
 export const needing = (needs: number, operations: readonly Operation[]): readonly Guarded[] =>
   operations.map((operation) => ({ ...operation, needs, method: guard(needs, operation.method) }));
 
+const isDelegated = ({ caller, actor }: Pick<Call, 'caller' | 'actor'>): boolean =>
+  caller.kind === 'login' && caller.actor.i_customer !== actor.i_customer;
+
+/** Nothing is answered that is not recorded. */
+const recordLook = ({ audit, actor: { i_customer } }: Pick<Call, 'audit' | 'actor'>): Promise<void> =>
+  audit({ action: 'READ', resource: `customers:i_customer=${i_customer}`, i_customer });
+
 function guard(needs: number, method: Method): Method {
-  const demand = ({ caller, actor }: Pick<Call, 'caller' | 'actor'>): void => {
-    const isDelegated = caller.kind === 'login' && caller.actor.i_customer !== actor.i_customer;
-    demandPermission(caller, isDelegated ? administrator : needs);
+  const demand = (call: Pick<Call, 'caller' | 'actor'>): void => {
+    demandPermission(call.caller, isDelegated(call) ? administrator : needs);
   };
   if (method.access === 'read') {
-    const run: ReadMethod['run'] = (call, params) => {
+    const run: ReadMethod['run'] = async (call, params) => {
       demand(call);
-      return method.run(call, params);
+      const [answer] = await Promise.all([method.run(call, params), isDelegated(call) && recordLook(call)]);
+      return answer;
     };
     return { ...method, run };
   }

@@ -6,7 +6,7 @@ import { changesBetween } from '../core/audit';
 import type { Call } from '../core/method';
 import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } from '../core/newest';
 import type { Page } from '../core/operation';
-import { type Queryable, type Transaction, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 import { forbidden, notFound } from '../faults';
 import type { AccessLevel } from './repository';
 
@@ -51,7 +51,7 @@ const newestStatement = sql(
   `SELECT ${agentColumns}, ${placeColumns('u', 'i_web_user')} FROM users u
    WHERE ${isAgent} AND ${olderThan('u', 'i_web_user', 2)}`,
 );
-const findStatement = sql(
+const findStatement = lookup(
   'find_agent',
   `SELECT ${agentColumns} FROM users u WHERE ${isAgent} AND u.uuid = $2`,
 );

@@ -5,6 +5,7 @@
  * of several faults is answered.
  */
 import { allMethods } from '../../src/app';
+import { everything } from '../setup/everything';
 import {
   type Answer,
   type Family,
@@ -21,7 +22,6 @@ import {
   nobody,
   post,
   root,
-  runSql,
   updateFault,
 } from '../setup/family';
 import { rows } from '../setup/rows';
@@ -67,23 +67,9 @@ beforeAll(async () => {
   closed = await makeMember(server, server.root, { api_access: 0 });
   blocked = await makeMember(server);
   await block(server, blocked);
-  before = await everything();
+  before = await everything(server);
 });
 afterAll(() => server.close());
-
-/** A digest of every table; that wrong passwords are counted and recorded is no change. */
-async function everything(): Promise<unknown> {
-  const tables = await runSql<{ name: string }>(
-    server,
-    `SELECT table_name AS name FROM information_schema.tables
-     WHERE table_schema = 'public' AND table_name <> 'login_failures' ORDER BY 1`,
-  );
-  const statements = tables.map(
-    ({ name }) => `SELECT '${name}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) FROM ${name} t
-      WHERE to_jsonb(t) ->> 'action' IS DISTINCT FROM 'AUTH_FAIL'`,
-  );
-  return runSql(server, statements.join(' UNION ALL '));
-}
 
 const asMember = ({ name }: Member, rest: Post): Promise<Answer> =>
   post(server, { ...rest, login: [name, apiPassword] });
@@ -253,7 +239,7 @@ test('getCustomerInfo by name is refused in the same bytes too', async () => {
 });
 
 test('after all these refusals nothing has changed', async () => {
-  expect(await everything()).toEqual(before);
+  expect(await everything(server)).toEqual(before);
 });
 
 test('the family is alive: what was refused above is answered to those who may', async () => {

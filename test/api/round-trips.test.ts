@@ -2,6 +2,8 @@
 import { type Relative, makeRelative, runSql } from '../setup/family';
 import { rows } from '../setup/rows';
 import { type Member, type TestServer, makeMember, startServer, uniqueName } from '../setup/server';
+import { type Reseller, resellerAs, resellerOf, resultOf } from '../setup/reseller';
+import { type TenantCaller, logIn } from '../setup/tenant';
 import { type Turns, countTurns } from '../setup/turns';
 import { allMethods } from '../../src/app';
 
@@ -95,6 +97,78 @@ test('who acts for another, or is trusted, costs a read no more', async () => {
   const params = { i_wholesaler: target.i_customer, i_customer: below.i_customer };
   await actor.as.call('getCustomerInfo', params);
   expect(await turnsOf('getCustomerInfo', params)).toBe(1);
+});
+
+describe('over REST', () => {
+  let target: Relative;
+  let uuid: string;
+  let reseller: Reseller;
+  let person: Reseller;
+  let tenant: TenantCaller;
+  beforeAll(async () => {
+    target = await makeRelative(server, actor);
+    const { i_customer } = target;
+    const [row] = await runSql<{ uuid: string }>(
+      server,
+      'SELECT uuid FROM customers WHERE i_customer = $1',
+      i_customer,
+    );
+    uuid = String(row?.uuid);
+    reseller = resellerOf(server, actor);
+    const user = { name: 'boss', password: 'correct-horse-1', role_id: 1 };
+    await resultOf(reseller('POST', '/account/reseller-user', user));
+    person = resellerAs(server, { reseller: actor.name, user: 'boss', password: 'correct-horse-1' });
+    tenant = await logIn(server, actor.name, 'correct-horse-1');
+  });
+
+  /** The same call twice, of which the second is counted: whoever calls is known, the connection is there. */
+  const countOf = async (call: () => Promise<unknown>): Promise<number> => {
+    await call();
+    return turns.during(call);
+  };
+  const contact_name = 'Somebody';
+  const named = () => ({ name: uniqueName(), contact_name });
+
+  const readings: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['GET one customer', () => resultOf(reseller('GET', `/account/reseller/${uuid}`))],
+    ['GET one customer by a person', () => resultOf(person('GET', `/account/reseller/${uuid}`))],
+    ['GET customers', () => resultOf(reseller('GET', '/account/reseller?limit=2'))],
+    ['GET the balance', () => resultOf(reseller('GET', '/account/balance'))],
+    ['GET one customer as a tenant', () => tenant.ok('GET', `/customers/${uuid}`)],
+    ['GET oneself as a tenant', () => tenant.ok('GET', '/customer')],
+    ['GET customers as a tenant', () => tenant.ok('GET', '/customers?page_size=2')],
+    ['GET agents', () => tenant.ok('GET', '/agents')],
+    ['GET the billing account', () => tenant.ok('GET', '/billing_account')],
+    ['GET billings', () => tenant.ok('GET', '/billings')],
+  ];
+  test.each(readings)('%s is one', async (_title, call) => {
+    expect(await countOf(call)).toBe(1);
+  });
+
+  test('whether one may call is none', async () => {
+    expect(await countOf(() => resultOf(person('GET', '/authenticated')))).toBe(0);
+  });
+
+  const writings: readonly (readonly [string, number, () => Promise<unknown>])[] = [
+    ['PUT balance', 3, () => resultOf(reseller('PUT', `/account/reseller/${uuid}`, { balance: 0.01 }))],
+    ['POST customer', 3, () => resultOf(reseller('POST', '/account/reseller', named()))],
+    [
+      'POST customer with details of its own',
+      3,
+      () => resultOf(reseller('POST', '/account/reseller', { ...named(), allow_outbound: false })),
+    ],
+    ['POST customer as a tenant', 3, () => tenant.ok('POST', '/customers', { name: 'North', detail: 'n' })],
+    [
+      'POST customer with permissions as a tenant',
+      4,
+      () => tenant.ok('POST', '/customers', { name: 'North', permission_ids: [32] }),
+    ],
+    ['PUT customer as a tenant', 3, () => tenant.ok('PUT', `/customers/${uuid}`, { detail: uniqueName() })],
+    ['PUT oneself as a tenant', 3, () => tenant.ok('PUT', '/customer', { detail: uniqueName() })],
+  ];
+  test.each(writings)('%s is at most %d', async (_title, most, call) => {
+    expect(await countOf(call)).toBeLessThanOrEqual(most);
+  });
 });
 
 test('the wire counts: a statement more is a round trip more', async () => {

@@ -464,6 +464,16 @@ describe('for operators', () => {
   const get = (path: string, headers: string[] = [], url = server.url): Promise<RawAnswer> =>
     exchange(url, { method: 'GET', path, headers });
 
+  test.each(['/health/ready', '/docs', '/openapi.json'])('HEAD %s is GET without the body', async (path) => {
+    const [head, whole] = [
+      await exchange(server.url, { method: 'HEAD', path }),
+      await exchange(server.url, { method: 'GET', path }),
+    ];
+    expect([head.status, head.body.length]).toEqual([200, 0]);
+    expect(headersOf(head, 'content-length')).toEqual(headersOf(whole, 'content-length'));
+    expect(headersOf(head, 'content-type')).toEqual(headersOf(whole, 'content-type'));
+  });
+
   test('/health/live and /health/ready answer 200 to anyone', async () => {
     expect((await get('/health/live')).status).toBe(200);
     expect((await get('/health/ready', ['X-Forwarded-For: 192.0.2.7'])).status).toBe(200);

@@ -444,6 +444,18 @@ describe('the documentation', () => {
       expect(text).toContain(`href="#${name}"`);
       expect(text.replaceAll('&quot;', '"').replaceAll('&gt;', '>')).toContain(summary);
     }
+    for (const [base, operations] of [
+      ['', resellerOperations],
+      ['/v1.0', tenantOperations],
+    ] as const) {
+      for (const { verb, path } of operations) {
+        const id = `${verb} ${base}${path}`.replaceAll(/[^A-Za-z0-9.]+/g, '-');
+        expect(text).toContain(`<h2 id="${id}">${verb} ${base}${path}</h2>`);
+        expect(text).toContain(`href="#${id}"`);
+      }
+    }
+    // What is within a member is told, too.
+    expect(text).toContain('<td>users[].role_id</td>');
     expect(text).not.toMatch(/<script|javascript:|\son\w+=|src=/i);
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
   });

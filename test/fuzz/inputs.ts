@@ -7,29 +7,9 @@ import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { digestFields, digestHeader } from '../setup/digest-client';
 import { basic } from '../setup/raw-http';
+import { type Input, type Kind, type Known, bend, jsonValue, texts } from './bytes';
 import { type Random, randomOf } from './random';
-
-export interface Input {
-  /** What was bent, for the report. */
-  readonly kind: string;
-  readonly bytes: Buffer;
-  /** The server may take it for a part of a request, and wait for the rest. */
-  readonly maybeUnfinished: boolean;
-  /** Whether a right answer would be JSON. */
-  readonly json: boolean;
-  /** Where it comes from: who guesses passwords comes from elsewhere, or root would be locked out. */
-  readonly from?: string;
-}
-
-export interface Known {
-  readonly password: string;
-  /** A nonce of the server, for the Digest answers. */
-  readonly nonce: string;
-  readonly methods: readonly string[];
-  readonly members: readonly string[];
-  /** The members that a method takes, each with its type on the wire. */
-  readonly takes: ReadonlyMap<string, readonly (readonly [name: string, type: string])[]>;
-}
+import { restKinds } from './rest-inputs';
 
 interface Recorded {
   readonly head: readonly string[];
@@ -52,87 +32,11 @@ const recorded: readonly Recorded[] = readdirSync(folder)
     };
   });
 
-export function inputOf(seed: number, number: number, known: Known): Input {
+export function inputOf(seed: number, number: number, known: Known, faces: Faces = 'all'): Input {
   const random = randomOf(seed, number);
-  return random.pick(kinds)(random, known);
+  return random.pick(faces === 'rest' ? restKinds : kinds)(random, known);
 }
-
-type Kind = (random: Random, known: Known) => Input;
-
-// ------------------------------------------------------------------- bytes
-
-const dictionary = [
-  '<',
-  '>',
-  '&',
-  ']]>',
-  '<![CDATA[',
-  '<!--',
-  '-->',
-  '<?',
-  '<!DOCTYPE a [<!ENTITY b "c">]>',
-  '&b;',
-  '&#0;',
-  '&#xD800;',
-  '\r\n',
-  '\r\n\r\n',
-  '\0',
-  '"',
-  "'",
-  ':',
-  ';',
-  ',',
-  '\\',
-  '\u2028',
-  '\ufeff',
-  '\ufffe',
-  '9'.repeat(40),
-  '1e400',
-  '-0',
-  'NaN',
-  '%00',
-  '%',
-  '{',
-  '}',
-  '[',
-  ']',
-  '__proto__',
-  'constructor',
-  'null',
-  'true',
-  '<value>',
-  '</value>',
-  '<struct>',
-  '</member>',
-  '<nil/>',
-  '<i8>',
-  '<base64>',
-  '</methodCall>',
-  '\ud83d',
-  'ﬀ',
-  '../',
-  '$1',
-  "';--",
-  '=1+1',
-  '\u001b[2J',
-].map((text) => Buffer.from(text));
-
-function bend(random: Random, bytes: Buffer, times: number): Buffer {
-  let bent = bytes;
-  for (let time = 0; time < times; time += 1) {
-    const at = random.below(bent.length + 1);
-    const cut = random.pick([0, 0, 1, 1, 2, 4, random.below(200)]);
-    const put = random.pick([
-      Buffer.alloc(0),
-      Buffer.from([random.below(256)]),
-      random.pick(dictionary),
-      // Something that stood elsewhere.
-      bent.subarray(random.below(bent.length + 1)).subarray(0, random.below(60)),
-    ]);
-    bent = Buffer.concat([bent.subarray(0, at), put, bent.subarray(at + cut)]);
-  }
-  return bent;
-}
+export type Faces = 'all' | 'rest';
 
 /** A request whose head is sound and whose length is right: it must be answered. */
 function sound(
@@ -192,33 +96,6 @@ const scalars = [
   'float',
   '',
 ];
-const texts = [
-  '',
-  '0',
-  '1',
-  '-1',
-  '2147483648',
-  '1.5',
-  '1e-09',
-  '1e400',
-  'true',
-  'abc',
-  'root',
-  'ä€😀',
-  '20091118T09:57:29',
-  'QUJD',
-  ' 7 ',
-  '&lt;b&gt;',
-  '%',
-  "x' OR '1'='1",
-  '(a+)+$',
-  '[',
-  '٣',
-  '0x10',
-  '=cmd()',
-  '\t\n',
-];
-
 function xmlValue(random: Random, known: Known, depth: number): string {
   const roll = random.below(depth > 6 ? 6 : 10);
   if (roll < 6) {
@@ -319,27 +196,6 @@ const deep: Kind = (random, known) => {
   const body = `<methodCall><methodName>listCustomers</methodName><params><param>${inner}</param></params></methodCall>`;
   return sound('deep XML', known, xmlHead, Buffer.from(body));
 };
-
-function jsonValue(random: Random, known: Known, depth: number): string {
-  const roll = random.below(depth > 6 ? 5 : 8);
-  if (roll < 3) return JSON.stringify(random.pick(texts));
-  if (roll < 5)
-    return random.pick([
-      '0',
-      '-1',
-      '1.5',
-      '1e400',
-      '12345678901234567890',
-      'true',
-      'null',
-      '01',
-      'NaN',
-      '1.',
-    ]);
-  const items = Array.from({ length: random.below(4) }, () => jsonValue(random, known, depth + 1));
-  if (roll === 5) return `[${items.join(',')}]`;
-  return `{${items.map((item) => `${JSON.stringify(random.oneIn(12) ? '__proto__' : random.pick(known.members))}:${item}`).join(',')}}`;
-}
 
 const json: Kind = (random, known) => {
   const method = random.oneIn(20) ? encodeURIComponent(random.pick(texts)) : random.pick(known.methods);
@@ -577,4 +433,5 @@ const kinds: readonly Kind[] = [
   headBent,
   deep,
   anyBytes,
+  ...restKinds,
 ];

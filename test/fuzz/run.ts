@@ -4,13 +4,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { declared } from '../../src/core/schema';
+import { openDatabase } from '../../src/db/database';
+import { brokenBooks } from '../setup/books';
 import { freshNonce } from '../setup/digest-client';
 import { methods } from '../setup/docs';
 import { connectionString, projectRoot, start, until } from '../setup/processes';
 import { type RawAnswer, RawConnection, headersOf } from '../setup/raw-http';
 import { readAnswer } from '../setup/read-answer';
-import { makeDatabase } from '../setup/server';
-import { type Input, type Known, inputOf } from './inputs';
+import { type Members, makeDatabase } from '../setup/server';
+import type { Input, Known, Subject } from './bytes';
+import { type Faces, inputOf } from './inputs';
+import { makeSubject } from './subject';
 
 export interface Fuzz {
   readonly count: number;
@@ -18,6 +22,8 @@ export interface Fuzz {
   /** The number of the first input, to send one again. */
   readonly first?: number;
   readonly onProgress?: (done: number) => void;
+  /** Which faces they are for; absent: all. */
+  readonly faces?: Faces;
 }
 
 export interface Report {
@@ -37,7 +43,7 @@ const findingsAtMost = 10;
 /** Beyond what a heap wavers by between two collections. */
 const growthAtMost_mb = 96;
 
-export async function fuzz({ count, seed, first = 0, onProgress }: Fuzz): Promise<Report> {
+export async function fuzz({ count, seed, first = 0, onProgress, faces }: Fuzz): Promise<Report> {
   const server = await startFuzzed();
   const known = await whatIsKnown(server);
   const answers = new Map<string, number>();
@@ -51,7 +57,9 @@ export async function fuzz({ count, seed, first = 0, onProgress }: Fuzz): Promis
       const number = next++;
       if (number === warm) early_mb = memoryOf(server.pid);
       if (number % 20_000 === 0) known.nonce = await freshNonce(server.url);
-      const input = inputOf(seed, number, known);
+      // What others delete, block or change of it would be in the way of what comes after.
+      if (number % 1_000 === 999) known.subject = await makeSubject(server.url, server.password);
+      const input = inputOf(seed, number, known, faces);
       const { what, took_ms } = await line.send(input);
       const key = `${input.kind}: ${what}`;
       answers.set(key, (answers.get(key) ?? 0) + 1);
@@ -72,6 +80,8 @@ export async function fuzz({ count, seed, first = 0, onProgress }: Fuzz): Promis
   await Promise.all(Array.from({ length: lanes }, lane));
   const late_mb = server.hasEnded() ? 0 : memoryOf(server.pid);
   const own = server.complaints();
+  const broken = await server.brokenBooks();
+  if (Object.keys(broken).length > 0) own.push(`the books: ${JSON.stringify(broken)}`);
   if (early_mb > 0 && late_mb - early_mb > growthAtMost_mb)
     own.push(`memory grew from ${early_mb} to ${late_mb} MB`);
   await server.stop();
@@ -90,10 +100,11 @@ async function slowAlone(url: string, input: Input): Promise<string | undefined>
 
 async function startFuzzed() {
   const password = randomBytes(12).toString('hex');
+  const connection = await makeDatabase();
   const program = start(process.execPath, ['--import', 'tsx', join(projectRoot, 'src', 'main.ts')], {
     env: {
       PORT: '0',
-      DATABASE_URL: connectionString(await makeDatabase()),
+      DATABASE_URL: connectionString(connection),
       SECRET_KEY: randomBytes(32).toString('base64'),
       ROOT_API_PASSWORD: password,
       LOG_LEVEL: 'error',
@@ -123,6 +134,11 @@ async function startFuzzed() {
         .filter((line) => line !== '')
         .slice(0, 5),
     ],
+    brokenBooks: async () => {
+      const limits = { pool_size: 2, statement_timeout_ms: 30_000, acquire_timeout_ms: 5_000 };
+      const db = openDatabase({ connection, ...limits });
+      return brokenBooks({ db }).finally(() => db.close());
+    },
     stop: async () => {
       if (!ended) process.kill(program.pid, 'SIGTERM');
       await program.ended;
@@ -136,7 +152,7 @@ async function whatIsKnown({
 }: {
   url: string;
   password: string;
-}): Promise<Known & { nonce: string }> {
+}): Promise<Known & { nonce: string; subject: Subject }> {
   const names = methods.filter(({ name }) => name !== 'addTrustedHost').map(({ name }) => name);
   const members = methods.flatMap(({ params }) => Object.keys(params.properties));
   const takes = new Map(
@@ -145,7 +161,9 @@ async function whatIsKnown({
       Object.entries(params.properties).map(([member, schema]) => [member, declared(schema).wire] as const),
     ]),
   );
-  return { password, nonce: await freshNonce(url), methods: names, members: [...new Set(members)], takes };
+  const subject = await makeSubject(url, password);
+  const nonce = await freshNonce(url);
+  return { password, nonce, methods: names, members: [...new Set(members)], takes, subject };
 }
 
 /** Resident memory, in MB. */
@@ -175,7 +193,8 @@ class Line {
   async send(input: Input): Promise<Sent> {
     const began = performance.now();
     try {
-      const what = input.maybeUnfinished ? await this.alone(input) : await this.onKept(input);
+      const isAlone = input.maybeUnfinished || input.from !== undefined;
+      const what = isAlone ? await this.alone(input) : await this.onKept(input);
       return { what, took_ms: performance.now() - began };
     } catch (error) {
       this.kept?.close();
@@ -213,6 +232,10 @@ class Line {
     );
     try {
       connection.send(input.bytes);
+      if (!input.maybeUnfinished) {
+        const answer = await finalAnswer(connection);
+        return answer ? judge(answer, input) : 'wrong: closed without an answer';
+      }
       const first = await Promise.race([
         finalAnswer(connection).catch((error: unknown) => error as Error),
         sleep(think_ms),
@@ -240,13 +263,17 @@ const inside =
   /\bat \S+ \(|\.[jt]s:\d|node_modules|node:internal|\/src\/|SELECT |INSERT |UPDATE \w+ SET|relation "|syntax error at|constraint "|FST_ERR|knex/;
 
 /** Checks that an answer is well formed, and a result, a fault or a 4xx. */
-function judge({ status, body, headers }: RawAnswer, { json }: Input): string {
+function judge({ status, body, headers }: RawAnswer, { json, envelope }: Input): string {
   const text = body.toString();
   const type = headers.find(([name]) => name === 'content-type')?.[1] ?? '';
   const isPage = type.startsWith('text/html') || type.startsWith('text/plain');
   if (!isPage && !text.startsWith('{"openapi"') && inside.test(text))
     return `wrong: it tells of the inside: ${text.slice(0, 300)}`;
   if (status >= 500) return `wrong: HTTP ${status} ${text.slice(0, 300)}`;
+  // What is no HTTP is answered before there is a face.
+  const isRequest = headers.some(([name]) => name === 'x-request-id');
+  if (envelope !== undefined && isRequest && !isEnveloped[envelope](status, JSON.parse(text) as Members))
+    return `wrong: not in the envelope: ${status} ${text.slice(0, 300)}`;
   if (status !== 200) return `HTTP ${status}`;
   if (type.startsWith('text/xml')) {
     const { fault } = readAnswer(body);
@@ -255,6 +282,20 @@ function judge({ status, body, headers }: RawAnswer, { json }: Input): string {
   if (type.startsWith('application/json')) JSON.parse(text || 'null');
   return json ? 'result' : 'HTTP 200';
 }
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
+/** Whether an answer looks as every answer of its face. */
+const isEnveloped = {
+  reseller: (status: number, body: Members): boolean =>
+    body['status_code'] === status &&
+    isText(body['status_message']) &&
+    (status === 200 ? 'result' in body : isText(body['errors']?.[0]?.message) && isText(body['request_id'])),
+  tenant: (status: number, body: Members): boolean =>
+    status === 200
+      ? !('error' in body)
+      : ['status', 'reason', 'message', 'request_id'].every((name) => isText(body['error']?.[name])),
+};
 
 const faultIn = (code: number, text: string): string =>
   [500, 503].includes(code) ? `wrong: fault ${code} ${text}` : `fault ${code}`;

@@ -5,7 +5,17 @@
  */
 import { Client } from 'pg';
 import { type Recorded, recorded } from './recording';
-import { type Members, type TestServer, apiPassword, makeMember, newCustomer } from './server';
+import { type Said, resellerOf } from './reseller';
+import {
+  type Member,
+  type Members,
+  type TestServer,
+  apiPassword,
+  makeMember,
+  newCustomer,
+  uniqueName,
+} from './server';
+import { logIn, rootTenant } from './tenant';
 
 /** Tables that grow with the number of customers, or with what they do. */
 export const growingTables = [
@@ -18,6 +28,7 @@ export const growingTables = [
   'login_failures',
   'idempotency_keys',
   'tariffs',
+  'descendants',
 ] as const;
 
 export interface Plan {
@@ -50,6 +61,9 @@ const seeds = (i_wholesaler: number): string[] => [
    UNION ALL
    SELECT i, owner, ARRAY[1, ${i_wholesaler}, owner, i], 'USD', 'seed-' || i, 'seed-' || i, NULL
    FROM (SELECT i, 5001 + i % 5000 AS owner FROM generate_series(${customers / 2 + 1001}, ${customers + 1000}) i) below`,
+  // What triggers would have written.
+  `INSERT INTO descendants (i_ancestor, i_customer)
+   SELECT unnest(path[2:cardinality(path) - 2]), i_customer FROM customers WHERE i_customer > 1000`,
   `INSERT INTO users (i_customer, web_login, login_key, is_default, is_recovery)
    SELECT i, login, login, is_default, NOT is_default FROM generate_series(1001, ${customers} + 1000) i,
      LATERAL (VALUES ('seed-' || i, true), (gen_random_uuid()::text, false)) kinds (login, is_default)`,
@@ -107,6 +121,36 @@ const hotCalls = (serial: number): readonly (readonly [method: string, members: 
   ];
 };
 
+const answered = async (said: Promise<Said>): Promise<void> => {
+  const { status, text } = await said;
+  if (status !== 200) throw new Error(text);
+};
+
+/** The REST calls that are made all day, by the wholesaler; `uuid` is of one of its customers. */
+async function restCalls(
+  server: TestServer,
+  { name }: Member,
+  uuid: string,
+): Promise<readonly (readonly [title: string, call: () => Promise<unknown>])[]> {
+  const reseller = resellerOf(server, { name });
+  const tenant = await logIn(server, name, 'correct-horse-1');
+  const root = await rootTenant(server);
+  const path = `/account/reseller/${uuid}`;
+  const made = { name: uniqueName(), contact_name: 'Somebody' };
+  return [
+    ['GET one customer', () => answered(reseller('GET', path))],
+    ['GET customers', () => answered(reseller('GET', '/account/reseller?limit=50'))],
+    ['POST customer', () => answered(reseller('POST', '/account/reseller', made))],
+    ['PUT balance', () => answered(reseller('PUT', path, { balance: 0.01 }))],
+    ['GET one customer as a tenant', () => tenant.ok('GET', `/customers/${uuid}`)],
+    ['GET customers as a tenant', () => tenant.ok('GET', '/customers?page_size=50')],
+    ['GET customers as root', () => root.ok('GET', '/customers?page_size=50')],
+    ['PUT customer as a tenant', () => tenant.ok('PUT', `/customers/${uuid}`, { detail: 'hot' })],
+    ['GET agents', () => tenant.ok('GET', '/agents?page_size=50')],
+    ['GET billings', () => tenant.ok('GET', '/billings?page_size=50')],
+  ];
+}
+
 /** It reads or writes a table that grows. */
 const isPlanned = ({ text }: Recorded): boolean =>
   /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b/i.test(text) &&
@@ -134,6 +178,12 @@ export async function hotPlans(server: TestServer): Promise<Plan[]> {
   for (const [method, members] of hotCalls(1)) {
     keep(method, await recorded(() => member.as.call(method, members)));
   }
+  const uuids = await server.db.query<{ uuid: string }>(
+    { text: 'SELECT uuid FROM customers WHERE i_customer = $1' },
+    [seeded],
+  );
+  for (const [title, call] of await restCalls(server, member, uuids[0]?.uuid ?? ''))
+    keep(title, await recorded(call));
   const wrong = { username: `seed-${seeded + 2}`, password: 'wrong-password' };
   keep('authCustomer, wrong', await recorded(() => member.as.fault('authCustomer', wrong)));
   const db = new Client(server.connection);

@@ -58,10 +58,6 @@ export const identityOf = ({ name }: Pick<Member, 'name'>, onBehalf?: string): I
 export const resellerOf = (server: TestServer, member: Pick<Member, 'name'>, onBehalf?: string): Reseller =>
   resellerAs(server, identityOf(member, onBehalf));
 
-/** What is answered, without what is another one in every answer. */
-export const bytesOf = ({ status, text }: Said): string =>
-  `${status} ${text.replace(/"request_id":"[^"]*"/, '"request_id":""')}`;
-
 /** The message of the first error. */
 export const messageOf = ({ status, body }: Said): string =>
   `${status} ${String(body['errors']?.[0]?.message)}`;

@@ -83,6 +83,8 @@ test('logins are unique on the platform, and wrong members are told in the words
     status: 'ALREADY_EXISTS',
     message: 'This username is taken already',
   });
+  const { body } = await admin.ask('POST', '/agents', { username: 'ROOT' });
+  expect(body['error']).toMatchObject({ details: [{ field: 'username' }] });
   const cases: [object, string][] = [
     [{}, 'username'],
     [{ username: 'a', password: 'short' }, 'password'],

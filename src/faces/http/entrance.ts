@@ -36,10 +36,14 @@ export function identifyWith(
       if (!(error instanceof Fault)) throw error;
       core.log.warn('Refused', { request_id: request.id, fault: error.number, reason: error.message });
       if (error.kind !== 'too_many_failures') return refuse(reply, error);
-      return reply.code(429).header('retry-after', error.retry_after_s).send({ error: error.message });
+      return tellWhen(reply.code(429), error).send({ error: error.message });
     }
   };
 }
+
+/** Says when to come again, where the fault does. */
+export const tellWhen = (reply: FastifyReply, { about: { retry_after_s } }: Fault): FastifyReply =>
+  retry_after_s === undefined ? reply : reply.header('retry-after', retry_after_s);
 
 /** The caller that the hook found. */
 export function callerOf(request: FastifyRequest): Caller {

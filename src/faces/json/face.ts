@@ -9,7 +9,7 @@ import { type Core, type Outcome, dispatch } from '../../core/dispatch';
 import type { Struct } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
 import type { Authenticate } from '../http/authenticate';
-import { callerOf, identifyWith, limitsOf, readBody } from '../http/entrance';
+import { callerOf, identifyWith, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { readMembers } from './values';
 import { writeJson } from './write';
 
@@ -69,8 +69,7 @@ function readPhp(core: Core, { action, JSONString }: PhpQuery): { method: string
 
 function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
   const written = writeJson(outcome, reply.request.id);
-  return reply
-    .code(outcome instanceof Fault ? outcome.http : 200)
+  return (outcome instanceof Fault ? tellWhen(reply.code(outcome.http), outcome) : reply.code(200))
     .type('application/json; charset=utf-8')
     .send(typeof written === 'string' ? written : Readable.from(written, { objectMode: false }));
 }

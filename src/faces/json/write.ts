@@ -1,4 +1,7 @@
-/** Results as JSON, by their declaration: money is a number with every digit, a long list comes piece by piece. */
+/**
+ * Results as JSON, by their declaration: money is a number with every digit, a long list comes piece by piece. Each
+ * declaration is compiled once into a function.
+ */
 import { plain } from '../../core/decimal';
 import { type Outcome, Outcomes } from '../../core/dispatch';
 import { type TSchema, declared } from '../../core/schema';
@@ -20,21 +23,47 @@ export function writeJson(outcome: Outcome, request_id: string): string | AsyncI
 }
 
 /** One value by its declaration. */
-export function textOf(schema: TSchema, value: unknown): string {
-  if (value === null || value === undefined) return 'null';
-  const { wire, properties, items } = declared(schema);
-  if (wire === 'money') return plain(value as string);
-  if (wire === 'list' && items)
-    return `[${(value as unknown[]).map((item) => textOf(items, item)).join(',')}]`;
-  if (wire === 'struct' && properties) {
-    const members = Object.entries(properties).filter(([name]) => (value as Members)[name] !== undefined);
-    return `{${members.map(([name, member]) => memberOf(name, textOf(member, (value as Members)[name]))).join(',')}}`;
+export const textOf = (schema: TSchema, value: unknown): string => writerOf(schema)(value);
+
+type Writer = (value: unknown) => string;
+
+const writers = new WeakMap<TSchema, Writer>();
+
+function writerOf(schema: TSchema): Writer {
+  let writer = writers.get(schema);
+  if (!writer) {
+    const write = compile(schema);
+    writer = (value) => (value === null || value === undefined ? 'null' : write(value));
+    writers.set(schema, writer);
   }
-  if (value instanceof Outcomes) return `[${value.list.map(multicallMember).join(',')}]`;
-  return JSON.stringify(value);
+  return writer;
 }
 
-const memberOf = (name: string, text: string): string => `${JSON.stringify(name)}:${text}`;
+function compile(schema: TSchema): Writer {
+  const { wire, properties, items } = declared(schema);
+  if (wire === 'money') return (value) => plain(value as string);
+  if (wire === 'list' && items) {
+    const write = writerOf(items);
+    return (value) => `[${(value as unknown[]).map(write).join(',')}]`;
+  }
+  if (wire === 'struct' && properties) return compileStruct(Object.entries(properties));
+  return (value) =>
+    value instanceof Outcomes ? `[${value.list.map(multicallMember).join(',')}]` : JSON.stringify(value);
+}
+
+function compileStruct(properties: readonly (readonly [string, TSchema])[]): Writer {
+  const members = properties.map(
+    ([name, schema]) => [name, `${JSON.stringify(name)}:`, writerOf(schema)] as const,
+  );
+  return (value) => {
+    let text = '';
+    for (const [name, start, write] of members) {
+      const member = (value as Members)[name];
+      if (member !== undefined) text += `${text === '' ? '' : ','}${start}${write(member)}`;
+    }
+    return `{${text}}`;
+  };
+}
 
 function multicallMember(outcome: Outcome): string {
   if (outcome instanceof Fault)

@@ -59,6 +59,9 @@ export const resellerDocs = (operations: readonly Operation[]): RestDocs => ({
   title: 'reseller API',
   introduction:
     'X-Auth-Reseller is the name of the customer that calls, X-Auth-User its login or one of its administrators, X-Auth-Password the API password of the one or the web password of the other; over TLS or from loopback only. With X-Auth-For a call runs for a customer below, and the caller pays. Every answer is {"result", "status_code", "status_message"}.',
+  example: `curl https://treeline.example/account/reseller \\
+  -H 'X-Auth-Reseller: acme' -H 'X-Auth-User: acme' -H 'X-Auth-Password: …' \\
+  -d '{"name": "first-customer", "contact_name": "Ann Lee"}'`,
   base: '',
   operations,
   securitySchemes: {

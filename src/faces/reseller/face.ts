@@ -69,6 +69,8 @@ const refuse = (refusal: Fault | Refused, request_id: string): string =>
     result: {},
     status_code: refusal.http,
     status_message: STATUS_CODES[refusal.http] ?? '',
-    errors: [{ field: refusal instanceof Fault ? (refusal.field ?? null) : null, message: refusal.message }],
+    errors: [
+      { field: refusal instanceof Fault ? (refusal.about.field ?? null) : null, message: refusal.message },
+    ],
     request_id,
   });

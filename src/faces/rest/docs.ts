@@ -11,6 +11,8 @@ export interface RestDocs {
   readonly title: string;
   /** Who calls and how answers look, in a sentence or two. */
   readonly introduction: string;
+  /** A first call, for curl. */
+  readonly example: string;
   readonly base: string;
   readonly operations: readonly Operation[];
   readonly securitySchemes: Json;

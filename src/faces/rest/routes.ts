@@ -14,7 +14,7 @@ import { type Check, compileCheck } from '../../core/parameters';
 import { declared } from '../../core/schema';
 import type { Struct, Value } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
-import { callerOf, limitsOf, readBody } from '../http/entrance';
+import { callerOf, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { readMembers } from '../json/values';
 
 /** What a face refuses by itself, before there is a call: no credentials, the wrong verb. */
@@ -43,8 +43,6 @@ export interface RestFace {
   /** The body of an answer; `result` as the operation answers it. */
   readonly write: (operation: Operation, result: unknown) => string;
   readonly refuse: (refusal: Fault | Refused, request_id: string) => string;
-  /** Whether every path is also served with a slash at its end. */
-  readonly trailing_slash?: true;
 }
 
 /** How refusals are answered, also those before there is a call. */
@@ -56,8 +54,7 @@ export interface Answering {
 
 export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
   const send: Answering['send'] = (reply, refusal) => {
-    if (refusal instanceof Fault && refusal.retry_after_s !== undefined)
-      void reply.header('retry-after', refusal.retry_after_s);
+    if (refusal instanceof Fault) tellWhen(reply, refusal);
     return json(reply.code(refusal.http)).send(refuse(refusal, reply.request.id));
   };
   // What fails before there is a call, such as a body over the limit, has the form of the face too.
@@ -104,14 +101,23 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
     }
   }
   refuseOtherVerbs(app, face, send);
+  const nowhere = async (_request: FastifyRequest, reply: FastifyReply): Promise<unknown> =>
+    send(reply, new Refused(404, 'There is nothing here', 'NOT_FOUND'));
+  for (const root of rootsOf(face))
+    app.route({ method: [...verbs], url: `${root}/*`, onRequest: nowhere, handler: nowhere });
 }
 
 const json = (reply: FastifyReply): FastifyReply => reply.type('application/json; charset=utf-8');
 
-function urlsOf({ base, trailing_slash }: RestFace, { path }: Operation): readonly string[] {
+/** A slash at the end makes no difference. */
+function urlsOf({ base }: RestFace, { path }: Operation): readonly string[] {
   const url = base + path.replaceAll(/\{(\w+)\}/g, ':$1');
-  return trailing_slash ? [url, `${url}/`] : [url];
+  return [url, `${url}/`];
 }
+
+/** Below these the face answers, also where there is nothing. */
+const rootsOf = ({ base, operations }: RestFace): ReadonlySet<string> =>
+  new Set(operations.map(({ path }) => base || `/${path.split('/')[1] ?? ''}`));
 
 function refuseOtherVerbs(
   app: FastifyInstance,
@@ -169,7 +175,7 @@ function membersOf(
     members.set(name, value);
   }
   if (verb === 'GET' || verb === 'DELETE') {
-    if (body.length > 0) throw new Fault('not_a_call', `${verb} takes no body`);
+    if (body.length > 0 || isBodyAnnounced(request)) throw new Fault('not_a_call', `${verb} takes no body`);
     return members;
   }
   for (const [name, value] of readMembers(body, limitsOf(core), 'refuse')) {
@@ -179,6 +185,11 @@ function membersOf(
   }
   return members;
 }
+
+/** Of a GET or a HEAD, Fastify looks at no body. */
+const isBodyAnnounced = ({ method, headers }: FastifyRequest): boolean =>
+  (method === 'GET' || method === 'HEAD') &&
+  (Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined);
 
 const nobodys = '00000000-0000-0000-0000-000000000000';
 

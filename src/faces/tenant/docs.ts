@@ -117,6 +117,8 @@ export const tenantDocs = (operations: readonly Guarded[], base: string): RestDo
   title: 'tenant API',
   introduction:
     'POST /auth/login with {"username", "password"} answers {"username", "token"}; the token lives for 7 days and comes as the cookie `token`, as ?token= or as a bearer. POST /auth/logout ends it. A program calls with an access key, ?accesskey=. Over TLS or from loopback only. With ?customer_id= an administrator calls for a customer below the own one. Lists are {"result", "next_page_token"}, refusals {"error"}.',
+  example: `curl https://treeline.example/auth/login -d '{"username": "ann", "password": "…"}'
+curl https://treeline.example${base}/customer -H 'Authorization: Bearer …'`,
   base,
   operations: operations.map(withHolders),
   securitySchemes: {

@@ -40,13 +40,13 @@ interface Words {
 function wordsOf(refusal: Fault | Refused): Words {
   const status = statuses[refusal.http] ?? (refusal.http < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL');
   if (refusal instanceof Refused) return { status, reason: refusal.reason ?? status };
-  if (refusal.nuance === 'taken') return { status: 'ALREADY_EXISTS', reason: 'ALREADY_EXISTS' };
-  if (refusal.nuance === 'blocked') return { status, reason: 'ACCOUNT_FROZEN' };
+  if (refusal.about.nuance === 'taken') return { status: 'ALREADY_EXISTS', reason: 'ALREADY_EXISTS' };
+  if (refusal.about.nuance === 'blocked') return { status, reason: 'ACCOUNT_FROZEN' };
   return { status, reason: reasons[refusal.kind] };
 }
 
 export function errorOf(refusal: Fault | Refused, request_id: string): string {
-  const field = refusal instanceof Fault ? refusal.field : undefined;
+  const field = refusal instanceof Fault ? refusal.about.field : undefined;
   const { message } = refusal;
   const details = field === undefined ? undefined : [{ field, message }];
   return JSON.stringify({ error: { ...wordsOf(refusal), message, request_id, details } });

@@ -3,14 +3,14 @@
  * refusals have envelopes of their own, everything else is the bare object.
  */
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Named } from '../../core/actors';
 import type { Core } from '../../core/dispatch';
 import { isUuid } from '../../core/formats';
 import type { Operation, Page } from '../../core/operation';
 import { badParameter, notFound } from '../../faults';
 import { textOf } from '../json/write';
-import { Refused, answeringOf, restRoutes } from '../rest/routes';
+import { answeringOf, restRoutes } from '../rest/routes';
 import { identify } from './credentials';
 import { errorOf } from './errors';
 import { sessionRoutes } from './sessions';
@@ -21,23 +21,13 @@ export function tenantFace(app: FastifyInstance, core: Core, operations: readonl
   restRoutes(app, core, {
     operations,
     base: tenantBase,
-    trailing_slash: true,
     identify: (request) => identify(core, request),
     onBehalf,
     ownQuery: ['token', 'accesskey', 'customer_id'],
     write,
     refuse: errorOf,
   });
-  const answering = answeringOf(core, errorOf);
-  sessionRoutes(app, core, answering);
-  const nothing = (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-    answering.send(reply, new Refused(404, 'There is nothing here', 'NOT_FOUND'));
-  app.route({
-    method: ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'],
-    url: `${tenantBase}/*`,
-    errorHandler: answering.errorHandler,
-    handler: nothing,
-  });
+  sessionRoutes(app, core, answeringOf(core, errorOf));
 }
 
 /** The customer below the caller that the query names; whoever is not below does not exist. */
