@@ -1,5 +1,5 @@
 /** Wires everything: core, features, faces. It never listens, reads no environment, and can be made many times in one process. */
-import { randomUUID } from 'node:crypto';
+import { X509Certificate, createPrivateKey, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { Server as TlsServer } from 'node:tls';
@@ -134,7 +134,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     forceCloseConnections: 'idle' as const,
     genReqId: (request: IncomingMessage) => givenRequestId(request) ?? randomUUID(),
     http: wireLimits(config),
-    rewriteUrl: ({ url = '' }: { url?: string | undefined }) => readableUrl(url),
+    rewriteUrl: ({ url = '' }: IncomingMessage) => readableUrl(url),
     // What of it cannot be read all the same leads nowhere; Fastify has words of its own for it.
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       void nothingHere(request, reply.header('x-request-id', request.id));
@@ -151,7 +151,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
   app.addHook('onRequest', (request, reply, done) => {
     // Fastify itself would answer 415 to a type that it cannot read.
     request.raw.headers['content-type'] = 'application/octet-stream';
-    void reply.header('x-request-id', request.id);
+    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     done();
   });
   hangUpWhenClosing(app);
@@ -198,8 +198,11 @@ export function renewTls({ server }: FastifyInstance, config: Config): boolean {
   return true;
 }
 
-const readTls = (config: Config) => ({
-  cert: readFileSync(config.tls_cert ?? ''),
-  key: readFileSync(config.tls_key ?? ''),
-  ...wireLimits(config),
-});
+function readTls(config: Config) {
+  const [cert, key] = [readFileSync(config.tls_cert ?? ''), readFileSync(config.tls_key ?? '')];
+  // OpenSSL takes a certificate of RSA with a key of an elliptic curve, and then every greeting fails.
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+    throw new Error('TLS_KEY is not the key of TLS_CERT');
+  }
+  return { cert, key, ...wireLimits(config) };
+}

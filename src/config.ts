@@ -58,7 +58,7 @@ export const settings = {
   secret_key_previous: unset(
     'SECRET_KEY_PREVIOUS',
     asKey,
-    'The key before this one, while `treeline rotate-key` has not run or nonces of it may still come: what it sealed is still read.',
+    'The key before this one: what it sealed is still read. Needed until `treeline rotate-key` has run; for a day more one-time passwords and idempotency keys hold, for a week tokens.',
     'secret',
   ),
   root_api_password: unset(

@@ -20,8 +20,8 @@ let one: TestServer;
 let other: TestServer;
 
 beforeAll(async () => {
-  one = await startServer({ LOG_LEVEL: 'error' }, { secret_key });
-  other = await startServer({ LOG_LEVEL: 'error' }, { secret_key, connection: one.connection });
+  one = await startServer({}, { secret_key });
+  other = await startServer({}, { secret_key, connection: one.connection });
 });
 afterAll(async () => {
   await one.close();

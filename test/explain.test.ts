@@ -9,7 +9,7 @@ let server: TestServer;
 let plans: Plan[];
 
 beforeAll(async () => {
-  server = await startServer({ LOG_LEVEL: 'error' });
+  server = await startServer();
   plans = await hotPlans(server);
 }, 60_000);
 afterAll(() => server.close());

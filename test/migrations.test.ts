@@ -21,11 +21,11 @@ type Connection = Awaited<ReturnType<typeof makeDatabase>>;
 const databases: Database[] = [];
 afterAll(() => Promise.all(databases.map((db) => db.close())));
 
-function connect(connection: Connection): Database {
+function connect(connection: Connection, statement_timeout_ms = 30_000): Database {
   const db = openDatabase({
     connection,
     pool_size: 2,
-    statement_timeout_ms: 30_000,
+    statement_timeout_ms,
     acquire_timeout_ms: 10_000,
   });
   databases.push(db);
@@ -63,6 +63,23 @@ test('ten servers that migrate an empty database at once all succeed, and one of
     sql('roots', 'SELECT count(*)::int AS roots FROM customers'),
   );
   expect(count).toEqual({ roots: 1 });
+});
+
+test('a migration takes as long as it needs, however short the time of a call is', async () => {
+  const connection = await makeDatabase('empty');
+  const other = connect(connection);
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const holder = other.transaction(async (tx) => {
+    // As another server that migrates; the number is that of src/db/migrations.ts.
+    await tx.query({ text: 'SELECT pg_advisory_xact_lock(7233651)' });
+    await held;
+  });
+  const ran = migrate(connect(connection, 200).knex);
+  await Promise.race([ran, new Promise((resolve) => setTimeout(resolve, 1_500))]);
+  release();
+  await holder;
+  expect(await ran).toEqual(await migrationNames());
 });
 
 test('migrations/schema.txt shows the schema as it is; `npm run docs` writes it anew', async () => {

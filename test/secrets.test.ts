@@ -8,11 +8,11 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
 import { openClient } from './model/client';
 import type { Members } from './model/world';
 import { connectionString, killPrograms, projectRoot, start, until } from './setup/processes';
-import { makeDatabase } from './setup/server';
+import { everyTable } from './setup/leaks';
+import { makeDatabase, rootPassword, startServer, uniqueName } from './setup/server';
 
 const folder = mkdtempSync(join(tmpdir(), 'treeline-secrets-'));
 afterAll(() => {
@@ -53,21 +53,6 @@ async function serverProcess(
   return { program, url };
 }
 
-async function everyTable(connection: Awaited<ReturnType<typeof makeDatabase>>): Promise<string> {
-  const client = new Client(connection);
-  await client.connect();
-  const { rows: tables } = await client.query<{ name: string }>(
-    `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
-  );
-  const texts: string[] = [];
-  for (const { name } of tables) {
-    const { rows } = await client.query<{ text: string }>(`SELECT t::text AS text FROM ${name} t`);
-    texts.push(...rows.map(({ text }) => text));
-  }
-  await client.end();
-  return texts.join('\n');
-}
-
 /** What a live server holds, after its garbage was collected. */
 async function memoryOf(pid: number): Promise<string> {
   process.kill(pid, 'SIGUSR2');
@@ -82,13 +67,13 @@ async function memoryOf(pid: number): Promise<string> {
 
 test('no password, key or token is in an answer, the log, a table or the memory of an idle server', async () => {
   const connection = await makeDatabase();
-  const rootPassword = secret("root's API password", 'root');
+  const rootApiPassword = secret("root's API password", 'root');
   const rootWebPassword = secret("root's web password");
   const token = secret('METRICS_TOKEN');
   const key = randomBytes(32).toString('base64');
   secrets.set(key, 'SECRET_KEY');
   const { program, url } = await serverProcess(connection, {
-    ROOT_API_PASSWORD: rootPassword,
+    ROOT_API_PASSWORD: rootApiPassword,
     ROOT_WEB_PASSWORD: rootWebPassword,
     METRICS_TOKEN: token,
     SECRET_KEY: key,
@@ -106,7 +91,7 @@ test('no password, key or token is in an answer, the log, a table or the memory 
     answers.push(JSON.stringify(outcome));
     return 'result' in outcome ? (outcome.result as Members) : {};
   };
-  const asRoot = (method: string, params: Members) => call('root', rootPassword, method, params);
+  const asRoot = (method: string, params: Members) => call('root', rootApiPassword, method, params);
 
   const [web, api] = [secret('web_password', 'one'), secret('api_password', 'one')];
   const made = await asRoot('createCustomer', {
@@ -149,7 +134,7 @@ test('no password, key or token is in an answer, the log, a table or the memory 
     web_password: secret("a user's new password"),
   });
   // The one answer that must have it.
-  const reset = { face: 'xml', proof: { by: 'basic', login: 'root', password: rootPassword } } as const;
+  const reset = { face: 'xml', proof: { by: 'basic', login: 'root', password: rootApiPassword } } as const;
   const outcome = await client.call(reset, 'resetCustomerOneTimePassword', { web_login: 'user' });
   const oneTime = 'result' in outcome ? (outcome.result as { password: string }).password : '';
   secrets.set(oneTime, 'a one-time password');
@@ -165,7 +150,7 @@ test('no password, key or token is in an answer, the log, a table or the memory 
   expect(found(answers.join('\n'))).toEqual([]);
   expect(program.out()).toContain('"method":"createCustomer"');
   expect(found(program.out() + program.err())).toEqual([]);
-  const tables = await everyTable(connection);
+  const tables = [...(await everyTable(connection)).values()].join('\n');
   expect(tables).toContain('createCustomer');
   expect(found(tables)).toEqual([]);
   const memory = await memoryOf(program.pid);
@@ -173,3 +158,37 @@ test('no password, key or token is in an answer, the log, a table or the memory 
   expect(memory).toContain('TREELINE_NONCE_LIFE_S');
   expect(found(memory)).toEqual([]);
 }, 60_000);
+
+test('every server of the suite is searched when it is closed, and the search finds what is planted', async () => {
+  const planted = (what: string): string => `Planted-${what}-${randomBytes(4).toString('hex')}`;
+  const clean = await startServer();
+  await clean.root.call('listCustomers');
+  expect(await clean.leaks()).toEqual([]);
+  await clean.close();
+
+  const server = await startServer();
+  // A password in the place of a login is logged; one in a description stands in a table, and in an answer.
+  const [inLog, inTable] = [planted('log'), planted('table')];
+  await server
+    .as('root', inLog)
+    .fault('listCustomers')
+    .catch(() => undefined);
+  await server
+    .as(inLog, 'something else')
+    .fault('listCustomers')
+    .catch(() => undefined);
+  const described = { name: uniqueName(), i_tariff: 1, web_password: inTable, description: inTable };
+  await server.root.call('createCustomer', described);
+  await server.root.call('listCustomers');
+  const tables = ['web_password, in audit_records', 'web_password, in customers'];
+  const found = ['a password of Basic, in the log', ...tables, 'web_password, in an answer'];
+  expect(await server.leaks()).toEqual(expect.arrayContaining(found));
+  await expect(server.close()).rejects.toThrow('Secrets got out');
+  expect(server.logged()).not.toContain(rootPassword);
+});
+
+test('and so is what programs say', async () => {
+  const METRICS_TOKEN = randomBytes(9).toString('hex');
+  await start('sh', ['-c', 'echo "$METRICS_TOKEN" >&2'], { env: { METRICS_TOKEN } }).ended;
+  expect(killPrograms).toThrow('a program has said METRICS_TOKEN');
+});

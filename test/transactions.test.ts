@@ -64,6 +64,72 @@ test('a failure that somebody swallowed is not committed in silence', async () =
   expect(await things()).toEqual([]);
 });
 
+describe('its time', () => {
+  const inTime = <T>(work: (tx: Transaction) => Promise<T>, ms: number) => {
+    const began = performance.now();
+    return db.transaction(work, began + ms).then(
+      () => 'done',
+      (error: unknown) => {
+        expect(performance.now() - began).toBeLessThan(ms + 250);
+        return error;
+      },
+    );
+  };
+  const away = { kind: 'unavailable', message: 'The database is not available, please retry' };
+
+  test('is that of all its statements together, and what was given up is not done later', async () => {
+    const ofMany = inTime(async (tx) => {
+      await insert(tx, 1);
+      for (let step = 0; step < 10; step += 1) await tx.query({ text: 'SELECT pg_sleep(0.1)' });
+    }, 350);
+    // Those that went together go on in the server, which does not see that it will hear no more.
+    const ofPipelined = inTime(
+      (tx) => Promise.all([tx.query({ text: 'SELECT pg_sleep(1.5)' }), insert(tx, 2)]),
+      200,
+    );
+    expect(await ofMany).toMatchObject(away);
+    expect(await ofPipelined).toMatchObject(away);
+    await sleep(1_500);
+    expect(await things()).toEqual([]);
+    const running = `SELECT query FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() AND datname = current_database()`;
+    expect(await db.query({ text: running })).toEqual([]);
+    expect(db.poolState()).toMatchObject({ used: 0, waiting: 0 });
+  });
+
+  test('holds while it waits for a lock, and for a connection', async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const holder = db.transaction(async (tx) => {
+      await tx.query({ text: 'LOCK TABLE things IN EXCLUSIVE MODE' });
+      await held;
+    });
+    await sleep(50);
+    const waiting = [1, 2].map((id) => inTime((tx) => insert(tx, id), 300));
+    expect(await Promise.all(waiting)).toEqual([
+      expect.objectContaining(away),
+      expect.objectContaining(away),
+    ]);
+    release();
+    await holder;
+    expect(await things()).toEqual([]);
+    expect(await inTime((tx) => insert(tx, 3), 1_000)).toBe('done');
+  });
+
+  test('is not begun anew by a deadlock or a serialization failure, which in the end is 503', async () => {
+    let tries = 0;
+    const fail = (tx: Transaction): Promise<unknown> => {
+      tries += 1;
+      return tx.query({ text: `DO $$ BEGIN RAISE 'again' USING ERRCODE = '40001'; END $$` });
+    };
+    expect(await db.transaction(fail).catch((error: unknown) => error)).toMatchObject(away);
+    expect(tries).toBe(5);
+    tries = 0;
+    const slowly = (tx: Transaction): Promise<unknown> => waits(tx).then(() => fail(tx));
+    expect(await inTime(slowly, 80)).toMatchObject(away);
+    expect(tries).toBeLessThan(3);
+  });
+});
+
 test('what goes on after another has ended it all changes nothing, on no connection', async () => {
   let later: Promise<unknown> = Promise.resolve();
   const work = db.transaction((tx) => {

@@ -159,7 +159,12 @@ export function attempt(
     struct.set('i_wholesaler', context.i_wholesaler);
   }
   const caller = { kind: 'operator', address: 'local' } as const;
-  return dispatch(context.core, { request_id, caller, read: () => ({ method, members: struct }) });
+  return dispatch(context.core, {
+    request_id,
+    caller,
+    ends_at: Infinity,
+    read: () => ({ method, members: struct }),
+  });
 }
 
 /** Makes one call; throws its fault. */

@@ -4,13 +4,13 @@
  * A wrong login and a wrong password are told apart neither by text nor by time.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import type { Config } from '../config';
 import { type Queryable, lookup, sql } from '../db/database';
 import { blocked, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import { type Keepers, type Visit, recordFailure } from './authenticate';
 import { verifyPassword } from './credentials';
+import { endOf } from './in-time';
 import { countFailure, refuseLocked, tokenLockout } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
@@ -19,8 +19,6 @@ import type { EffectiveRights } from './rights';
 import { type Claims, isProven, issueToken, readToken } from './tokens';
 
 export const tokenLife_s = 7 * 24 * 3_600;
-
-type Keys = Keepers & { readonly config: Config };
 
 interface Found {
   readonly i_customer: number;
@@ -61,18 +59,19 @@ export interface Session {
 
 /** A token for who knows the password. Throws fault 429 when this address failed too often for this login. */
 export async function logIn(
-  keys: Keys,
+  keys: Keepers,
   visit: Visit,
   { username, password }: { readonly username: string; readonly password: string },
   now: Date,
 ): Promise<Session | 'wrong'> {
   const { db } = keys;
+  const ends_at = endOf(keys);
   const lockout = tokenLockout(visit.address, username);
   await refuseLocked(db, lockout);
   const [found] = await db.query<PersonRow>(byLoginStatement, [nameKey(username), inetOf(visit.address)]);
   const person = found?.blocked === false ? found : undefined;
   if (!(await verifyPassword(person?.password_hash, password)) || !person) {
-    await countFailure(db, lockout, (tx) => recordFailure(tx, visit, found));
+    await countFailure(db, lockout, (tx) => recordFailure(tx, visit, found), ends_at);
     return 'wrong';
   }
   // Whoever guessed right while others closed the lock is told nothing.
@@ -84,7 +83,7 @@ export async function logIn(
 
 /** The caller that the token stands for; undefined for one that stands for nobody (any more). */
 export async function callerOfToken(
-  keys: Keys,
+  keys: Keepers,
   { address }: Visit,
   token: string,
 ): Promise<Caller | undefined> {
@@ -178,7 +177,7 @@ const endStatement = sql(
 const purgeStatement = sql('purge_ended_tokens', 'DELETE FROM ended_tokens WHERE expires_at < now()');
 
 /** Ends a token of this caller for good. */
-export async function endToken(keys: Keys, caller: Caller, token: string): Promise<void> {
+export async function endToken(keys: Keepers, caller: Caller, token: string): Promise<void> {
   const claims: Claims | undefined = await readToken(keys, token);
   if (!claims || caller.kind !== 'login') return;
   const values = [caller.actor.i_customer, claims.token_id, claims.expires_at];

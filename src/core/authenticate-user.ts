@@ -6,12 +6,13 @@
  * most of the call, and a way to keep the server busy.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { lookup } from '../db/database';
+import { type Transaction, lookup } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import { type Keepers, type Visit, apiRefusal, recordFailure } from './authenticate';
 import { type Credentials, ha1Of, randomPassword, verifyPassword } from './credentials';
+import { endOf } from './in-time';
 import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
@@ -75,14 +76,16 @@ const personLife_ms = 5 * 60_000;
 
 /** The caller, if the password is right. Throws fault 429 when locked, 403 when it may not call. */
 export async function authenticateUser(
-  { db, authority, credentials }: Keepers,
+  { db, config, authority, credentials }: Keepers,
   { address, request_id }: Visit,
   { customer, user, password }: Claimed,
 ): Promise<Caller | 'wrong'> {
+  const ends_at = endOf({ config });
   const [customer_key, user_key] = [nameKey(customer), nameKey(user)];
   const suffix = `@${customer_key}`;
-  const login_key = user_key.endsWith(suffix) ? user_key : user_key + suffix;
-  const lockout = apiLockout(address, login_key);
+  const short_key = user_key.endsWith(suffix) ? user_key.slice(0, -suffix.length) : user_key;
+  const login_key = short_key + suffix;
+  const lockout = apiLockout(address, short_key, login_key);
   const key = `user ${lockout.scope} ${login_key} ${user_key}`;
   // As over the other faces, only who proves it right is answered from memory.
   const remembered = authority.recall(key) as Remembered | undefined;
@@ -93,13 +96,14 @@ export async function authenticateUser(
     if (isProven) return callerOf(person, address);
   }
   const since = authority.moment();
-  const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_key, inetOf(address)];
+  const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_keys, inetOf(address)];
   const [row] = await db.query<PersonRow>(findStatement, values);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.web_login === null ? undefined : row;
   if (!(await proves(credentials, known, password))) {
-    await countFailure(db, lockout, (tx) => recordFailure(tx, { address, request_id }, known));
+    const record = (tx: Transaction) => recordFailure(tx, { address, request_id }, known);
+    await countFailure(db, lockout, record, ends_at);
     return 'wrong';
   }
   if (!known) return 'wrong';
@@ -108,7 +112,8 @@ export async function authenticateUser(
   const refusal = apiRefusal(known) ?? userRefusal(known);
   if (refusal) throw refusal;
   const { path, life_ms, is_default } = known;
-  const grounds = { path, login_key: lockout.login_key, life_ms: is_default ? life_ms : personLife_ms };
+  const { login_keys } = lockout;
+  const grounds = { path, login_keys, life_ms: is_default ? life_ms : personLife_ms };
   authority.keep(since, key, { person: known, proof: proofOf(key, password) }, grounds);
   return callerOf(known, address);
 }

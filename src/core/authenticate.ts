@@ -2,6 +2,7 @@
  * Who is calling: a login that proves its API password. How it is proved (Digest, Basic, headers)
  * is the face's affair; what is kept, counted and refused is here, the same for every face.
  */
+import type { Config } from '../config';
 import { type Database, type Transaction, lookup } from '../db/database';
 import { type Fault, blocked, forbidden } from '../faults';
 import { effectiveRights } from './actors';
@@ -9,6 +10,7 @@ import { addressAllowed, inetOf } from './allow-list';
 import type { Authority } from './authority';
 import { writeAudit } from './audit';
 import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
+import { endOf } from './in-time';
 import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
@@ -54,6 +56,7 @@ const ha1sOf = (credentials: Credentials, known: KnownLogin | undefined): readon
 /** What is known of logins, and where. */
 export interface Keepers {
   readonly db: Database;
+  readonly config: Config;
   readonly authority: Authority;
   readonly credentials: Credentials;
 }
@@ -72,12 +75,13 @@ const nobodys: Ha1 = ha1Of('nobody', randomPassword());
  * address failed too often for this login, 403 when the caller may not use the API.
  */
 export async function authenticateLogin(
-  { db, authority, credentials }: Keepers,
+  { db, config, authority, credentials }: Keepers,
   visit: Visit,
   login: string,
   prove: (ha1: Ha1) => Proof,
 ): Promise<Caller | 'wrong' | 'stale'> {
   const { address } = visit;
+  const ends_at = endOf({ config });
   const lockout = apiLockout(address, login);
   const key = `login ${lockout.scope} ${nameKey(login)}`;
 
@@ -94,7 +98,7 @@ export async function authenticateLogin(
   const [row] = await db.query<LoginRow>(findLogin, [
     nameKey(login),
     lockout.scope,
-    lockout.login_key,
+    lockout.login_keys,
     inetOf(address),
   ]);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
@@ -102,7 +106,7 @@ export async function authenticateLogin(
   const known = row.i_customer === null ? undefined : row;
   const proofs = ha1sOf(credentials, known).map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
-    await countFailure(db, lockout, (tx) => recordFailure(tx, visit, known));
+    await countFailure(db, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
     return 'wrong';
   }
   // Whoever guessed right in a burst that closes the lock is told nothing.
@@ -111,7 +115,7 @@ export async function authenticateLogin(
   const refusal = apiRefusal(known);
   if (refusal) throw refusal;
   const { path, life_ms } = known;
-  authority.keep(since, key, known, { path, login_key: lockout.login_key, life_ms });
+  authority.keep(since, key, known, { path, login_keys: lockout.login_keys, life_ms });
   return callerOf(known, address);
 }
 

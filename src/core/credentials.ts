@@ -35,8 +35,8 @@ export interface Credentials {
   hashesOfOneTimePassword(password: string): readonly Buffer[];
   /** The first signs nonces; those of any are accepted. */
   readonly nonce_keys: readonly [Buffer, ...Buffer[]];
-  /** Of the members of a call, whatever their order. */
-  hashContent(content: Readonly<Record<string, unknown>>): string;
+  /** Of the members of a call, whatever their order: by the key of now, and by the one before while there is one. */
+  hashesOfContent(content: Readonly<Record<string, unknown>>): readonly [string, ...string[]];
   /** Encrypts a secret that must be read again, for one row: on another it decrypts to nothing. */
   sealSecret(secret: string, row: string): Buffer;
   openSecret(sealed: Uint8Array, row: string): string;
@@ -99,9 +99,10 @@ export function openCredentials(secret_key: Buffer, previous?: Buffer): Credenti
     resealHa1: (sealed, i_customer) => reseal('ha1', sealed, String(i_customer)),
     hashOneTimePassword: (password) => hashWith(now.oneTime, password),
     hashesOfOneTimePassword: (password) => all.map(({ oneTime }) => hashWith(oneTime, password)),
-    hashContent: (content) => {
-      const sorted = Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1));
-      return createHmac('sha256', now.content).update(JSON.stringify(sorted), 'utf8').digest('hex');
+    hashesOfContent: (content) => {
+      const sorted = JSON.stringify(Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1)));
+      const by = (key: Buffer): string => createHmac('sha256', key).update(sorted, 'utf8').digest('hex');
+      return [by(now.content), ...(before ? [by(before.content)] : [])];
     },
     sealSecret: (secret, row) => seal(now.secret, Buffer.from(secret, 'utf8'), row),
     openSecret: (sealed, row) => open('secret', sealed, row).toString('utf8'),

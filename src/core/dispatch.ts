@@ -13,6 +13,7 @@ import { type AuditRecord, callerName, isChange, writeAudit } from './audit';
 import { authorize, readWholesaler, resolveActor } from './authorize';
 import type { Authority } from './authority';
 import type { Credentials } from './credentials';
+import { inTime } from './in-time';
 import { type Keyed, once, takeKey } from './idempotency';
 import type { Call, Caller, Id, Method, ReadMethod, WriteMethod } from './method';
 import type { Params } from './parameters';
@@ -39,6 +40,8 @@ export interface Core {
 export interface Request {
   readonly request_id: string;
   readonly caller: Caller;
+  /** When it must be over, as `performance.now()` tells it: the time of a call begins when it comes in. */
+  readonly ends_at: number;
   /** Reads the body; what it throws is answered and logged like any other fault. */
   readonly read: () => Asked;
 }
@@ -73,7 +76,7 @@ export async function dispatch(core: Core, request: Request): Promise<Outcome> {
   const trace: Trace = {};
   let outcome: Outcome;
   try {
-    outcome = await run(core, request, trace);
+    outcome = await inTime(request.ends_at, run(core, request, trace));
   } catch (error) {
     outcome = error instanceof Fault ? error : bug(core, request, trace, error);
   }
@@ -150,7 +153,7 @@ async function runWrite(
     const call = callOf(core, request, method, actor, db);
     const work = async () => method.run(call, params, prepared, isItself ? early : await ahead(actor));
     return keyed ? once(db, keyed, isNew === true, work) : work();
-  });
+  }, request.ends_at);
 }
 
 const idOf = (caller: Caller, named: { readonly i_customer: number } | undefined): number =>
@@ -167,11 +170,11 @@ function keyedOf(
   const { idempotency_key, ...content } = params;
   const key = idempotency?.key ?? idempotency_key;
   if (typeof key !== 'string') return undefined;
-  const content_hash = core.credentials.hashContent(content);
+  const content_hashes = core.credentials.hashesOfContent(content);
   const address = idempotency?.address ?? method.name;
   // With the kind: a login may be called `trusted`, too.
   const scopeOf = (i_actor: number): string => `${caller.kind} ${callerName(caller)} ${i_actor} ${address}`;
-  return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hash });
+  return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hashes });
 }
 
 async function runRead(
@@ -209,7 +212,7 @@ function callOf<Db extends Database | Transaction>(
   actor: Actor,
   db: Db,
 ): Call<Db> {
-  const { request_id, caller } = request;
+  const { request_id, caller, ends_at } = request;
   const context = { request_id, caller, i_actor: actor.i_customer, method: method.name };
   return {
     request_id,
@@ -220,6 +223,7 @@ function callOf<Db extends Database | Transaction>(
     config: core.config,
     credentials: core.credentials,
     now: new Date(),
+    ends_at,
     audit: async (record, tx) => {
       await writeAudit(tx ?? db, context, record);
       if (isChange(record)) await core.changed(tx ?? db, record);

@@ -29,19 +29,19 @@ export interface Keyed {
   /** Caller, actor and method: the same key of others is another key. */
   readonly scope: string;
   readonly key: string;
-  /** Of what was sent, keyed: it may hold a password. */
-  readonly content_hash: string;
+  /** Of what was sent, keyed, as it may hold a password: by SECRET_KEY, and by the one before while there is one. */
+  readonly content_hashes: readonly [string, ...string[]];
 }
 
 /** Whether the key was new. It is taken until the transaction ends: whoever wants the same one waits. */
-export async function takeKey(db: Transaction, { scope, key, content_hash }: Keyed): Promise<boolean> {
-  return (await db.query(takeStatement, [scope, key, content_hash])).length > 0;
+export async function takeKey(db: Transaction, { scope, key, content_hashes }: Keyed): Promise<boolean> {
+  return (await db.query(takeStatement, [scope, key, content_hashes[0]])).length > 0;
 }
 
 /** Runs `work` if the key was new, else answers what it did at that time. Throws fault 409 for other content. */
 export async function once<T>(
   db: Transaction,
-  { scope, key, content_hash }: Keyed,
+  { scope, key, content_hashes }: Keyed,
   isNew: boolean,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -51,7 +51,8 @@ export async function once<T>(
     return answer;
   }
   const [kept] = await db.query<{ content_hash: string; answer: T }>(findStatement, [scope, key]);
-  if (kept?.content_hash !== content_hash) throw conflict('The idempotency_key was used with other content');
+  if (!kept || !content_hashes.includes(kept.content_hash))
+    throw conflict('The idempotency_key was used with other content');
   return kept.answer;
 }
 

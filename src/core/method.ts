@@ -43,6 +43,8 @@ export interface Call<Db = Transaction> {
   readonly credentials: Credentials;
   /** The moment of the call; services never ask the clock. */
   readonly now: Date;
+  /** When the call must be over, as `performance.now()` tells it. */
+  readonly ends_at: number;
   /** Records what was changed, in the call's transaction or in the one given. */
   readonly audit: (record: AuditRecord, tx?: Transaction) => Promise<void>;
 }

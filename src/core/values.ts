@@ -27,6 +27,7 @@ export class DateTime {
 export class Unreadable {
   constructor(
     readonly type: string,
+    /** As it is shown: the face cuts it short. */
     readonly text: string,
   ) {}
 }

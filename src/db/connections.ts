@@ -12,7 +12,7 @@ export interface DatabaseOptions {
   /** A connection string, or where the embedded database listens. */
   readonly connection: string | { host: string; port: number; user: string; database: string };
   readonly pool_size: number;
-  /** One statement may take as long as one call. */
+  /** How long one statement may take: as long as one call. 0: as long as it needs. */
   readonly statement_timeout_ms: number;
   /** How long a call waits for a free connection before it answers 503. */
   readonly acquire_timeout_ms: number;
@@ -25,6 +25,8 @@ const ignore = (): void => undefined;
 
 /** Where connections are swallowed, one that was begun would be waited for long after the way is free again. */
 const connectTimeout_ms = 5_000;
+/** A statement that is too slow is ended by the server a little before its call is over, so that the connection stays whole. */
+const ofTheCall = 0.95;
 
 export const clientSettings = (options: DatabaseOptions) => ({
   ...(typeof options.connection === 'string'
@@ -32,9 +34,9 @@ export const clientSettings = (options: DatabaseOptions) => ({
     : { ...options.connection, ssl: false }),
   application_name: 'treeline',
   connectionTimeoutMillis: connectTimeout_ms,
-  statement_timeout: options.statement_timeout_ms,
-  // A little later than the server's own limit: it only matters when the server is frozen.
-  query_timeout: options.statement_timeout_ms + 1_000,
+  statement_timeout: Math.ceil(options.statement_timeout_ms * ofTheCall),
+  // Later than the server's own limit: it only matters when the server is frozen.
+  query_timeout: options.statement_timeout_ms,
   idle_in_transaction_session_timeout: options.statement_timeout_ms * 2,
 });
 
@@ -58,11 +60,18 @@ const hearItself =
     client.on('notification', ({ processId, payload }) => {
       if (processId === client.processID) for (const hear of hearers) hear(payload);
     });
-    // Every statement is written so that one plan is good for all values; to plan each anew costs more than most of them.
-    client.query(`SET plan_cache_mode = force_generic_plan; LISTEN ${channel}`).then(() => {
+    client.query(`${session}; LISTEN ${channel}`).then(() => {
       done(undefined);
     }, done);
   };
+
+/**
+ * Every statement is written so that one plan is good for all values; to plan each anew costs more than most of them.
+ * A server that waits for a lock looks whether anybody still waits for it, so that what was given up is not done
+ * later; not every operating system can tell it.
+ */
+const session = `SET plan_cache_mode = force_generic_plan;
+  DO $$ BEGIN SET client_connection_check_interval = 250; EXCEPTION WHEN OTHERS THEN NULL; END $$`;
 
 interface Pool {
   acquireConnection(): Promise<Client>;
@@ -94,17 +103,33 @@ export async function borrow(owner: Knex): Promise<Client> {
 export const giveBack = (owner: Knex, client: Client): Promise<void> =>
   poolOf(owner).releaseConnection(client);
 
-/** Runs `work` on a connection of its own. */
-export async function onConnection<T>(owner: Knex, work: (client: Client) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` on a connection of its own. At `ends_at` (as `performance.now()` tells it) the connection is cut,
+ * whatever is under way: what had no answer until then is answered by fault 503.
+ */
+export async function onConnection<T>(
+  owner: Knex,
+  work: (client: Client) => Promise<T>,
+  ends_at = Infinity,
+): Promise<T> {
   const client = await borrow(owner);
+  const left_ms = ends_at - performance.now();
+  const cut = (): void => {
+    discard(client, isOver());
+  };
+  const timer = left_ms > 0 && left_ms < Infinity ? setTimeout(cut, left_ms) : undefined;
   try {
+    if (left_ms <= 0) throw unavailable(isOver());
     return await work(client);
   } catch (error) {
     throw afterFailure(client, error);
   } finally {
+    clearTimeout(timer);
     await giveBack(owner, client);
   }
 }
+
+const isOver = (): Error => new Error('Connection terminated: the time of the call is over');
 
 /** What to throw after a statement failed; a connection that broke is not lent again. */
 export function afterFailure(client: Client, error: unknown): unknown {
@@ -138,13 +163,14 @@ export function isBroken(error: unknown): boolean {
 function discard(client: Client, reason: unknown): void {
   const raw = client as unknown as {
     __knex__disposed?: unknown;
-    connection?: { stream?: { destroy(): void } };
+    connection?: { stream?: { destroy(reason?: Error): void } };
   };
   raw.__knex__disposed = reason;
-  raw.connection?.stream?.destroy();
+  // Whoever waits for an answer hears the reason.
+  raw.connection?.stream?.destroy(types.isNativeError(reason) ? reason : undefined);
 }
 
-const unavailable = (cause: unknown): Fault => {
+export const unavailable = (cause: unknown): Fault => {
   const fault = new Fault('unavailable', 'The database is not available, please retry', { retry_after_s: 1 });
   fault.cause = cause;
   return fault;

@@ -14,6 +14,7 @@ import {
   onConnection,
   openPool,
   poolState,
+  unavailable,
 } from './connections';
 import { createLookups } from './lookups';
 import { type Notices, createNotices } from './notices';
@@ -48,13 +49,15 @@ export interface Transaction extends Queryable {
 }
 
 export interface Database extends Queryable {
-  /** The pool's owner, for the migrations. */
+  /** For the migrations: its statements may take as long as they need. */
   readonly knex: Knex;
   /**
    * Runs `work` in a transaction: what it throws rolls back, what it returns commits. A deadlock
-   * or a serialization failure runs it again, so it must do nothing that cannot be repeated.
+   * or a serialization failure runs it again, so it must do nothing that cannot be repeated. At
+   * `ends_at`, as `performance.now()` tells it, it is over: fault 503. A COMMIT that had no answer
+   * until then may have succeeded; it is neither acknowledged nor repeated.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, ends_at?: number): Promise<T>;
   /** How many connections are in use and idle, and how many calls wait for one. */
   poolState(): Readonly<Record<'used' | 'idle' | 'waiting', number>>;
   /** Hears what the database announces; what a connection of ours announces, before its COMMIT is answered. */
@@ -73,14 +76,18 @@ export function openDatabase(options: DatabaseOptions): Database {
   const hearers = new Set<Hearer>();
   const pool = openPool(options, hearers);
   const lookups = createLookups(pool, options.pool_size);
+  let patient: Knex | undefined;
 
   return {
-    knex: pool,
+    get knex() {
+      return (patient ??= openPool({ ...options, pool_size: 2, statement_timeout_ms: 0 }, new Set()));
+    },
     query: <Row>(statement: Statement, values?: readonly unknown[]) => {
       const run = (client: Client): Promise<Row[]> => runStatement<Row>(client, statement, values);
       return statement.isLookup ? lookups(run) : onConnection(pool, run);
     },
-    transaction: (work) => withRetries(() => onConnection(pool, (client) => inTransaction(client, work))),
+    transaction: (work, ends_at) =>
+      withRetries(() => onConnection(pool, (client) => inTransaction(client, work), ends_at), ends_at),
     poolState: () => poolState(pool),
     listen: (hear) => {
       hearers.add(hear);
@@ -89,7 +96,10 @@ export function openDatabase(options: DatabaseOptions): Database {
         hear,
       );
     },
-    close: () => pool.destroy(),
+    close: async () => {
+      await patient?.destroy();
+      await pool.destroy();
+    },
   };
 }
 
@@ -151,12 +161,13 @@ async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promi
   }
 }
 
-async function withRetries<T>(run: () => Promise<T>): Promise<T> {
+async function withRetries<T>(run: () => Promise<T>, ends_at = Infinity): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await run();
     } catch (error) {
-      if (attempt >= attemptsAtMost || !retryable.has(codeOf(error))) throw error;
+      if (!retryable.has(codeOf(error))) throw error;
+      if (attempt >= attemptsAtMost || performance.now() > ends_at) throw unavailable(error);
       // Those who met once should not meet again in step.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * attempt));
     }

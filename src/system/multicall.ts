@@ -33,5 +33,6 @@ async function one(core: Core, call: Call<Database>, member: Value, index: numbe
   if (!Array.isArray(params)) return new Fault('not_a_call', 'params of a multicall must be an array');
   if (method === 'system.multicall') return new Fault('not_a_call', 'A multicall cannot contain a multicall');
   const read = () => ({ method, members: membersOf(core.registry, method, params) });
-  return dispatch(core, { request_id: `${call.request_id}.${index + 1}`, caller: call.caller, read });
+  const { caller, ends_at } = call;
+  return dispatch(core, { request_id: `${call.request_id}.${index + 1}`, caller, ends_at, read });
 }

@@ -23,7 +23,7 @@ interface Vault {
   readonly kind: 'ha1' | 'secret';
 }
 
-const vaults: readonly Vault[] = [
+export const vaults: readonly Vault[] = [
   { table: 'api_credentials', id: 'i_api_credential', column: 'sealed_ha1', row: 'i_customer', kind: 'ha1' },
   {
     table: 'sip_users',

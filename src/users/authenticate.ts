@@ -6,7 +6,7 @@
 import { verifyPassword } from '../core/credentials';
 import { countFailure, locked, refuseLocked, webLockout } from '../core/lockout';
 import type { Call } from '../core/method';
-import type { Database } from '../db/database';
+import type { Database, Transaction } from '../db/database';
 import { Fault, forbidden } from '../faults';
 import { type User, findTried, useOneTimePassword } from './repository';
 
@@ -37,9 +37,8 @@ export async function authCustomer(call: Call<Database>, params: { username: str
 async function refuse(call: Call<Database>, username: string, user: User | undefined): Promise<never> {
   const resource = `customer:username=${username}`;
   const i_customer = user?.i_customer ?? call.actor.i_customer;
-  await countFailure(call.db, webLockout(call.actor.i_customer, username), (tx) =>
-    call.audit({ action: 'AUTH_FAIL', resource, i_customer }, tx),
-  );
+  const record = (tx: Transaction) => call.audit({ action: 'AUTH_FAIL', resource, i_customer }, tx);
+  await countFailure(call.db, webLockout(call.actor.i_customer, username), record, call.ends_at);
   throw forbidden('Wrong username or password');
 }
 

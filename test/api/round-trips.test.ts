@@ -15,7 +15,7 @@ let i_web_user: number;
 
 beforeAll(async () => {
   turns = await countTurns();
-  server = await startServer({ LOG_LEVEL: 'error' }, { connection: turns.connection });
+  server = await startServer({}, { connection: turns.connection });
   // With balance, and guarded, which makes the most of top-ups.
   actor = await makeMember(server, server.root, { balance: 1_000, overcommit_protection: true });
 });

@@ -353,15 +353,17 @@ test('every customer may have its 1001; a number or a domain has one owner at a 
   const number = newNumber();
   const one = { name: `${uniqueName('d')}.example` };
   const sipUser = { name: 'reception', password: 'correct-horse-1', extension: 1001 };
-  const child = await makeMember(server, member.as);
+  const owner = await makeMember(server);
+  const child = await makeMember(server, owner.as);
   for (const name of [undefined, child.name]) {
-    const acting = resellerOf(server, member, name);
+    const acting = resellerOf(server, owner, name);
     expect(await resultOf(acting('POST', '/voip/user', sipUser))).toMatchObject({ extension: '1001' });
     expect((await acting('POST', '/voip/user', { ...sipUser, name: 'other' })).status).toBe(409);
     expect((await acting('POST', '/voip/user', { ...sipUser, extension: '1002' })).status).toBe(409);
   }
-  await resultOf(call('POST', '/voip/number', { number }));
-  await resultOf(call('POST', '/voip/domain', one));
+  const its = resellerOf(server, owner);
+  await resultOf(its('POST', '/voip/number', { number }));
+  await resultOf(its('POST', '/voip/domain', one));
   const other = resellerOf(server, await makeMember(server));
   expect((await other('POST', '/voip/number', { number })).status).toBe(409);
   expect((await other('POST', '/dom/domain', { name: one.name.toUpperCase() })).status).toBe(409);

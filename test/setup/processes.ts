@@ -26,6 +26,20 @@ export interface Program {
 
 const running = new Set<ChildProcess>();
 
+/** What a program was given in confidence, and what it has said. */
+interface Confided {
+  readonly secrets: readonly (readonly [name: string, secret: string])[];
+  readonly said: () => string;
+}
+const confided: Confided[] = [];
+
+const secretsOf = (env: SpawnOptions['env'] = {}) =>
+  Object.entries(env).flatMap(([name, value = '']) =>
+    /^(SECRET_KEY|ROOT_|METRICS_TOKEN|TREELINE_TOKEN)/.test(name) && value.length >= 10
+      ? [[name, value] as const]
+      : [],
+  );
+
 /** Starts a program in a process group of its own. */
 export function start(command: string, words: readonly string[], options: SpawnOptions = {}): Program {
   const child = spawn(command, words, {
@@ -44,22 +58,29 @@ export function start(command: string, words: readonly string[], options: SpawnO
     running.delete(child);
     return { code: code as number | null, signal: signal as NodeJS.Signals | null };
   });
+  confided.push({ secrets: secretsOf(options.env), said: () => out + err });
   return { child, pid: child.pid ?? 0, out: () => out, err: () => err, ended };
 }
 
-/** Ends whatever a failed test left running; for `afterAll`. */
+/** Ends whatever a failed test left running; for `afterAll`. Throws where one has said a secret that it was given. */
 export function killPrograms(): void {
   for (const child of running) child.kill('SIGKILL');
+  const leaks = confided.splice(0).flatMap(({ secrets, said }) => {
+    const text = said();
+    return secrets.filter(([, secret]) => text.includes(secret)).map(([name]) => name);
+  });
+  if (leaks.length > 0) throw new Error(`Secrets got out: a program has said ${leaks.join(', ')}`);
 }
 
 type Nothing = undefined | null | false;
 
-/** Polls until there is a value, for at most 20 seconds; `what` is told when there is none. */
+/** Polls until there is a value, for at most 20 seconds unless told otherwise; `what` is told when there is none. */
 export async function until<Value>(
   what: string,
   find: () => Value | Nothing | Promise<Value | Nothing>,
+  patience_ms = 20_000,
 ): Promise<Value> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) {
+  for (const deadline = Date.now() + patience_ms; Date.now() < deadline;) {
     const value = await find();
     if (value !== undefined && value !== null && value !== false) return value;
     await sleep(20);

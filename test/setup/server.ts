@@ -10,6 +10,7 @@ import { openCredentials } from '../../src/core/credentials';
 import { type Database, openDatabase } from '../../src/db/database';
 import { createLog } from '../../src/log';
 import { firstStart } from '../../src/system/first-start';
+import { addSecret, watchForLeaks } from './leaks';
 
 type Connection = { host: string; port: number; user: string; database: string };
 
@@ -47,6 +48,9 @@ export interface TestServer {
   /** A caller with a password. */
   readonly as: (login: string, password: string) => Caller;
   readonly root: Caller;
+  /** Secrets that were sent or given out, and where they stand although they must not. */
+  readonly leaks: () => Promise<string[]>;
+  /** Throws where a secret has leaked. */
   readonly close: () => Promise<void>;
 }
 
@@ -67,7 +71,12 @@ export interface Caller {
 /** Starts a server. `environment` holds settings as they would stand in the environment. */
 export async function startServer(
   environment: Record<string, string> = {},
-  options: { connection?: Connection; secret_key?: Buffer } = {},
+  options: {
+    connection?: Connection;
+    secret_key?: Buffer;
+    /** Nobody listens at its sockets for secrets: its time and its memory are measured. */
+    measured?: true;
+  } = {},
 ): Promise<TestServer> {
   const connection = options.connection ?? (await makeDatabase());
   const secret_key = options.secret_key ?? randomBytes(32);
@@ -90,6 +99,11 @@ export async function startServer(
   });
   await firstStart(db, config, openCredentials(secret_key, config.secret_key_previous));
   const app = await createApp({ config, db, log, secret_key });
+  addSecret(secret_key.toString('base64'), 'SECRET_KEY');
+  addSecret(config.root_api_password ?? '', 'ROOT_API_PASSWORD');
+  addSecret(config.root_web_password ?? '', 'ROOT_WEB_PASSWORD');
+  const logged = (): string => lines.join('');
+  const leaks = watchForLeaks(options.measured ? undefined : app.server, logged, connection);
   const url = await app.listen({ host: config.host, port: config.port });
   const as = (login: string, password: string): Caller => basicCaller(url, login, password);
   return {
@@ -98,12 +112,15 @@ export async function startServer(
     db,
     app,
     config,
-    logged: () => lines.join(''),
+    logged,
     as,
     root: as('root', rootPassword),
+    leaks,
     close: async () => {
       await app.close();
       await db.close();
+      const found = await leaks();
+      if (found.length > 0) throw new Error(`Secrets got out: ${found.join('; ')}`);
     },
   };
 }

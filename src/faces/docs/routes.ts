@@ -16,7 +16,6 @@ export function docsRoutes(app: FastifyInstance, core: Core, faces: readonly Res
     reply
       .type('text/html; charset=utf-8')
       .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
-      .header('x-content-type-options', 'nosniff')
       .send(page),
   );
 }

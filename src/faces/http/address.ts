@@ -88,5 +88,7 @@ function plainAddress(text: string): string {
     .replace(/^\[([^\]]*)\](:\d+)?$/, '$1')
     .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
     .replace(/%.*$/, '');
+  // An IPv6 address that nobody has; ipaddr.js would take it for the IPv4 address at its end.
+  if (/^::\d+\.\d+\.\d+\.\d+$/.test(bare)) return '';
   return ipaddr.isValid(bare) ? ipaddr.process(bare).toString() : bare;
 }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Core } from '../../core/dispatch';
+import { endOf, inTime } from '../../core/in-time';
 import type { Caller } from '../../core/method';
 import { Fault } from '../../faults';
 import { type Authenticate, Challenge } from './authenticate';
@@ -25,7 +26,7 @@ export function identifyWith(
 ) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
-      const caller = await authenticate(request.raw, request.id);
+      const caller = await inTime(endOf(core), authenticate(request.raw, request.id));
       if (caller instanceof Challenge) {
         const body = { error: 'Authentication is required' };
         return await reply.code(401).header('www-authenticate', caller.lines).send(body);
@@ -45,10 +46,11 @@ export function identifyWith(
 export const tellWhen = (reply: FastifyReply, { about: { retry_after_s } }: Fault): FastifyReply =>
   retry_after_s === undefined ? reply : reply.header('retry-after', retry_after_s);
 
-/** The caller that the hook found. */
-export function callerOf(request: FastifyRequest): Caller {
+/** What a face knows of a call without looking at its content: its name in the log, its caller, its time. */
+export function arrivalOf({ config }: Core, request: FastifyRequest, reply: FastifyReply) {
   if (!request.caller) throw new Error('A request came to its handler without a caller');
-  return request.caller;
+  const began_at = performance.now() - reply.elapsedTime;
+  return { request_id: request.id, caller: request.caller, ends_at: began_at + config.call_timeout_ms };
 }
 
 /** Inflated it is over the limit: HTTP 413, as if it had come so. */

@@ -9,7 +9,7 @@ import { type Core, type Outcome, dispatch } from '../../core/dispatch';
 import type { Struct } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
 import type { Authenticate } from '../http/authenticate';
-import { callerOf, identifyWith, limitsOf, readBody, tellWhen } from '../http/entrance';
+import { arrivalOf, identifyWith, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { readMembers } from './values';
 import { writeJson } from './write';
 
@@ -32,7 +32,7 @@ export function jsonFace(app: FastifyInstance, core: Core, authenticate: Authent
         if (body instanceof Fault) throw body;
         return { method: request.params.method, members: readMembers(body, limitsOf(core)) };
       };
-      return send(reply, await dispatch(core, { request_id: request.id, caller: callerOf(request), read }));
+      return send(reply, await dispatch(core, { ...arrivalOf(core, request, reply), read }));
     },
   });
   if (core.config.api_php === 'on') phpForm(app, core, authenticate);
@@ -49,7 +49,7 @@ function phpForm(app: FastifyInstance, core: Core, authenticate: Authenticate): 
     ),
     handler: async (request, reply) => {
       const read = () => readPhp(core, request.query);
-      return send(reply, await dispatch(core, { request_id: request.id, caller: callerOf(request), read }));
+      return send(reply, await dispatch(core, { ...arrivalOf(core, request, reply), read }));
     },
   });
 }

@@ -7,10 +7,18 @@ import { placeOfMistake } from './place';
 /** As a text that no caller can send: control characters are refused wherever a text is taken. */
 const exponentMark = '\u0000exponent ';
 
+/**
+ * A text, also one that nobody closes, or a number, whole. Each is taken from its beginning to its end whatever it is:
+ * where a part of one could be tried again from within, a megabyte of digits would take minutes.
+ */
+const token = /"(?:[^"\\]+|\\[^])*(?:"|\\?$)|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+const shown = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
+
 /** Numbers such as 1e2, as texts with that mark. */
 const markExponents = (text: string): string =>
-  text.replaceAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?[eE][+-]?\d+/g, (token) =>
-    token.startsWith('"') ? token : JSON.stringify(exponentMark + token),
+  text.replaceAll(token, (found) =>
+    found.startsWith('"') || !/e/i.test(found) ? found : JSON.stringify(exponentMark + found),
   );
 
 /**
@@ -55,7 +63,7 @@ function describePlace(text: string): string {
 function valueOf(json: unknown, limits: { nesting: number; members: number }, left: number): Value {
   if (typeof json === 'number') return Number.isInteger(json) ? json : new Double(json);
   if (typeof json === 'string' && json.startsWith(exponentMark))
-    return new Unreadable('double', json.slice(exponentMark.length));
+    return new Unreadable('double', shown(json.slice(exponentMark.length)));
   if (json === null || typeof json === 'string' || typeof json === 'boolean') return json;
   if (left === 0) throw new Fault('not_a_call', `Values are nested deeper than ${limits.nesting} levels`);
   const members = Array.isArray(json) ? json.length : Object.keys(json as object).length;

@@ -8,13 +8,14 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { type Asked, type Core, type Outcome, dispatch } from '../../core/dispatch';
 import type { Named } from '../../core/actors';
 import { isUuid } from '../../core/formats';
+import { endOf, inTime } from '../../core/in-time';
 import type { Caller } from '../../core/method';
 import type { Operation } from '../../core/operation';
 import { type Check, compileCheck } from '../../core/parameters';
 import { declared } from '../../core/schema';
 import type { Struct, Value } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
-import { callerOf, limitsOf, readBody, tellWhen } from '../http/entrance';
+import { arrivalOf, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { readMembers } from '../json/values';
 
 /** What a face refuses by itself, before there is a call: no credentials, the wrong verb. */
@@ -76,7 +77,7 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
   const { send, errorHandler } = answeringOf(core, face.refuse);
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
-      request.caller = await face.identify(request);
+      request.caller = await inTime(endOf(core), face.identify(request));
       return undefined;
     } catch (error) {
       if (!(error instanceof Fault || error instanceof Refused)) throw error;
@@ -93,7 +94,7 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
         onRequest,
         errorHandler,
         handler: async (request, reply) => {
-          const outcome = await answer(core, face, operation, check, request);
+          const outcome = await answer(core, face, operation, check, request, reply);
           if (outcome instanceof Fault) return send(reply, outcome);
           return json(reply.code(200)).send(face.write(operation, outcome.result));
         },
@@ -140,6 +141,7 @@ async function answer(
   operation: Operation,
   check: Check,
   request: FastifyRequest,
+  reply: FastifyReply,
 ): Promise<Outcome> {
   const body = await readBody(core, request);
   const read = (): Asked => {
@@ -152,7 +154,7 @@ async function answer(
       idempotency: operation.idempotent ? keyOf(request, operation, members) : undefined,
     };
   };
-  return dispatch(core, { request_id: request.id, caller: callerOf(request), read });
+  return dispatch(core, { ...arrivalOf(core, request, reply), read });
 }
 
 /** The members of path, query and body; each must stand where it is declared. */

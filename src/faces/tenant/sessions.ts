@@ -3,6 +3,7 @@ import { serialize } from 'cookie';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { endToken, logIn, tokenLife_s } from '../../core/authenticate-token';
 import type { Core } from '../../core/dispatch';
+import { endOf, inTime } from '../../core/in-time';
 import { compileCheck } from '../../core/parameters';
 import { type Static, struct, text } from '../../core/schema';
 import { Fault } from '../../faults';
@@ -29,7 +30,8 @@ export function sessionRoutes(app: FastifyInstance, core: Core, answering: Answe
         errorHandler: answering.errorHandler,
         handler: async (request, reply) => {
           try {
-            return await answering.json(reply.code(200)).send(JSON.stringify(await work(request, reply)));
+            const body = await inTime(endOf(core), work(request, reply));
+            return await answering.json(reply.code(200)).send(JSON.stringify(body));
           } catch (error) {
             if (!(error instanceof Fault || error instanceof Refused)) throw error;
             core.log.warn('Refused', { request_id: request.id, status: error.http, reason: error.message });

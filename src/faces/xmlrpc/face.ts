@@ -10,7 +10,7 @@ import { type Core, type Outcome, dispatch } from '../../core/dispatch';
 import { membersOf } from '../../core/members';
 import { Fault } from '../../faults';
 import type { Authenticate } from '../http/authenticate';
-import { callerOf, identifyWith, limitsOf, readBody } from '../http/entrance';
+import { arrivalOf, identifyWith, limitsOf, readBody } from '../http/entrance';
 import { decodeText } from './encoding';
 import { parseCall } from './parse';
 import { writeOutcome } from './write';
@@ -23,7 +23,7 @@ export function xmlrpcFace(app: FastifyInstance, core: Core, authenticate: Authe
       method: 'POST',
       url,
       onRequest: identifyWith(core, authenticate, send),
-      handler: async (request, reply) => send(reply, await answer(core, request)),
+      handler: async (request, reply) => send(reply, await answer(core, request, reply)),
     });
     app.route({
       method: app.supportedMethods.filter((method) => method !== 'POST'),
@@ -38,14 +38,14 @@ export function xmlrpcFace(app: FastifyInstance, core: Core, authenticate: Authe
 const refuseMethod = async (_request: FastifyRequest, reply: FastifyReply): Promise<unknown> =>
   reply.code(405).header('allow', 'POST').send({ error: 'Only POST is served here' });
 
-async function answer(core: Core, request: FastifyRequest): Promise<Outcome> {
+async function answer(core: Core, request: FastifyRequest, reply: FastifyReply): Promise<Outcome> {
   const body = await readBody(core, request);
   const read = () => {
     if (body instanceof Fault) throw body;
     const { method, params } = parseCall(decodeText(body), limitsOf(core));
     return { method, members: membersOf(core.registry, method, params) };
   };
-  return dispatch(core, { request_id: request.id, caller: callerOf(request), read });
+  return dispatch(core, { ...arrivalOf(core, request, reply), read });
 }
 
 function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
