@@ -22,7 +22,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**', 'bench/**', 'examples/**'],
+    files: ['test/**', 'bench/**', 'examples/**', 'ops/**'],
     rules: {
       'max-lines-per-function': 'off',
       'no-console': 'off',

@@ -30,6 +30,8 @@ const inTime_ms = call_ms + 1_200;
 let postgres: EmbeddedPostgres;
 let proxy: Server;
 let delay_ms = 0;
+/** Takes connections and lets nothing through, like a machine that is gone behind a firewall. */
+let isSwallowing = false;
 /** Whether the answer to COMMIT, and all after it, is lost on the way. */
 let losesCommits = false;
 let server: TestServer;
@@ -65,6 +67,8 @@ async function startProxy(): Promise<Server> {
   const { host, port } = postgres.connection;
   const target = join(host, `.s.PGSQL.${port}`);
   const between = createServer((near) => {
+    near.on('error', () => undefined);
+    if (isSwallowing) return;
     const far = createConnection(target);
     let isLost = false;
     near.on('data', (chunk) => (isLost ||= losesCommits && chunk.includes('COMMIT')));
@@ -271,6 +275,49 @@ test('read-only: reading goes on, writing is 503, and /health/ready says so', as
   await setReadOnly('off');
   await admin.end();
   await recovered({ said, names });
+}, 60_000);
+
+test('with a synchronous standby that is away: no write is acknowledged from one disk, and all goes on when it is waived', async () => {
+  const admin = new Client({ ...postgres.connection, ssl: false });
+  await admin.connect();
+  const waitFor = async (standby: string): Promise<void> => {
+    await admin.query(`ALTER SYSTEM SET synchronous_standby_names = '${standby}'`);
+    await admin.query('SELECT pg_reload_conf()');
+    await until('word of it', async () => {
+      const { rows } = await admin.query<{ synchronous_standby_names: string }>(
+        'SHOW synchronous_standby_names',
+      );
+      return rows[0]?.synchronous_standby_names === standby;
+    });
+  };
+  await waitFor('another');
+  // The time of a statement ends, but not the waiting of a COMMIT: PostgreSQL would answer it as done.
+  const { said, slowest_ms, names } = await creations(6);
+  expect(said.filter((text) => !unavailable.test(text))).toEqual([]);
+  expect(slowest_ms).toBeLessThan(2 * (call_ms + 1_000) + 1_500);
+  expect(await server.root.call('getCustomerInfo', { i_customer: 1 })).toMatchObject({ result: 'OK' });
+  await waitFor('');
+  await admin.end();
+  await recovered({ said, names });
+}, 60_000);
+
+test('where connections are swallowed: 503, and those that were begun are given up when the way is free again', async () => {
+  const admin = new Client({ ...postgres.connection, ssl: false });
+  await admin.connect();
+  const ours = `FROM pg_stat_activity WHERE application_name = 'treeline' AND pid <> pg_backend_pid()`;
+  isSwallowing = true;
+  await admin.query(`SELECT pg_terminate_backend(pid) ${ours}`);
+  const { said, names } = await creations(10);
+  expect(said.filter((text) => !unavailable.test(text))).toEqual([]);
+  isSwallowing = false;
+  const began = Date.now();
+  await recovered({ said, names });
+  await until('one that listens', async () => {
+    const { rowCount } = await admin.query(`SELECT ${ours} AND query = 'SELECT 1'`);
+    return rowCount === 1;
+  });
+  expect(Date.now() - began).toBeLessThan(12_000);
+  await admin.end();
 }, 60_000);
 
 test('restarted in the midst of writing: some hear 503, none is half done, and the server goes on by itself', async () => {

@@ -23,6 +23,8 @@ export type Hearer = (payload: string | undefined) => void;
 
 const ignore = (): void => undefined;
 
+/** Where connections are swallowed, one that was begun would be waited for long after the way is free again. */
+const connectTimeout_ms = 5_000;
 /** A statement that is too slow is ended by the server a little before its call is over, so that the connection stays whole. */
 const ofTheCall = 0.95;
 
@@ -31,6 +33,7 @@ export const clientSettings = (options: DatabaseOptions) => ({
     ? { connectionString: options.connection }
     : { ...options.connection, ssl: false }),
   application_name: 'treeline',
+  connectionTimeoutMillis: connectTimeout_ms,
   statement_timeout: Math.ceil(options.statement_timeout_ms * ofTheCall),
   // Later than the server's own limit: it only matters when the server is frozen.
   query_timeout: options.statement_timeout_ms,
