@@ -134,7 +134,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
     forceCloseConnections: 'idle' as const,
     genReqId: (request: IncomingMessage) => givenRequestId(request) ?? randomUUID(),
     http: wireLimits(config),
-    rewriteUrl: ({ url = '' }: { url?: string }) => readableUrl(url),
+    rewriteUrl: ({ url = '' }: IncomingMessage) => readableUrl(url),
     // What of it cannot be read all the same leads nowhere; Fastify has words of its own for it.
     frameworkErrors: (_error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       void nothingHere(request, reply.header('x-request-id', request.id));
