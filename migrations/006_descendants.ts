@@ -29,7 +29,7 @@ const text = `
     RETURN NULL;
   END $$;
   CREATE TRIGGER customers_add_descendant AFTER INSERT ON customers
-    FOR EACH ROW WHEN (cardinality(NEW.path) > 3) EXECUTE FUNCTION add_descendant();
+    FOR EACH ROW WHEN (cardinality(NEW.path) > 3 AND NEW.deleted_at IS NULL) EXECUTE FUNCTION add_descendant();
   CREATE TRIGGER customers_remove_descendant AFTER UPDATE OF deleted_at ON customers
     FOR EACH ROW WHEN (cardinality(OLD.path) > 3 AND OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL)
     EXECUTE FUNCTION remove_descendant();

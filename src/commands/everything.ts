@@ -66,6 +66,9 @@ export interface Catalogue {
   readonly sequences: readonly string[];
 }
 
+/** They follow from the other tables, and are written again as those are. */
+const writtenByTriggers = ['descendants'];
+
 const tablesStatement = sql(
   'dump_tables',
   `SELECT c.relname::text AS name,
@@ -77,7 +80,7 @@ const tablesStatement = sql(
       WHERE i.indrelid = c.oid AND i.indisprimary) AS key
    FROM pg_class c
    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-     AND c.relname NOT LIKE 'knex\\_%'
+     AND c.relname NOT LIKE 'knex\\_%' AND c.relname <> ALL ('{${writtenByTriggers.join(',')}}')
    ORDER BY c.relname COLLATE "C"`,
 );
 const referencesStatement = sql(

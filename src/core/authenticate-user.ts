@@ -85,7 +85,9 @@ export async function authenticateUser(
   const suffix = `@${customer_key}`;
   const short_key = user_key.endsWith(suffix) ? user_key.slice(0, -suffix.length) : user_key;
   const login_key = short_key + suffix;
-  const lockout = apiLockout(address, short_key, login_key);
+  // One that is called as its customer is counted with the calls of that login over other faces. What is counted must
+  // not depend on what is found, nor lock a user of the same name elsewhere.
+  const lockout = apiLockout(address, short_key === customer_key ? short_key : login_key);
   const key = `user ${lockout.scope} ${login_key} ${user_key}`;
   // As over the other faces, only who proves it right is answered from memory.
   const remembered = authority.recall(key) as Remembered | undefined;
@@ -96,7 +98,7 @@ export async function authenticateUser(
     if (isProven) return callerOf(person, address);
   }
   const since = authority.moment();
-  const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_keys, inetOf(address)];
+  const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_key, inetOf(address)];
   const [row] = await db.query<PersonRow>(findStatement, values);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
@@ -112,8 +114,7 @@ export async function authenticateUser(
   const refusal = apiRefusal(known) ?? userRefusal(known);
   if (refusal) throw refusal;
   const { path, life_ms, is_default } = known;
-  const { login_keys } = lockout;
-  const grounds = { path, login_keys, life_ms: is_default ? life_ms : personLife_ms };
+  const grounds = { path, login_key: lockout.login_key, life_ms: is_default ? life_ms : personLife_ms };
   authority.keep(since, key, { person: known, proof: proofOf(key, password) }, grounds);
   return callerOf(known, address);
 }

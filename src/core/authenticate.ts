@@ -98,7 +98,7 @@ export async function authenticateLogin(
   const [row] = await db.query<LoginRow>(findLogin, [
     nameKey(login),
     lockout.scope,
-    lockout.login_keys,
+    lockout.login_key,
     inetOf(address),
   ]);
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
@@ -115,7 +115,7 @@ export async function authenticateLogin(
   const refusal = apiRefusal(known);
   if (refusal) throw refusal;
   const { path, life_ms } = known;
-  authority.keep(since, key, known, { path, login_keys: lockout.login_keys, life_ms });
+  authority.keep(since, key, known, { path, login_key: lockout.login_key, life_ms });
   return callerOf(known, address);
 }
 

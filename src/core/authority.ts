@@ -11,8 +11,8 @@ import type { Database } from '../db/database';
 interface Grounds {
   /** The customers on the way from root: a change of any of them ends it. */
   readonly path?: readonly number[];
-  /** A failed login of one of these keys ends it. */
-  readonly login_keys?: readonly string[];
+  /** A failed login of this key ends it. */
+  readonly login_key?: string;
   /** How long it holds at the most. */
   readonly life_ms?: number | null;
 }
@@ -88,7 +88,7 @@ function forget(entries: Map<string, Entry>, payload: string): void {
   if (kind === undefined) return;
   const id = Number(name);
   for (const [key, { grounds }] of entries) {
-    const ended = kind === 'customer' ? grounds.path?.includes(id) : grounds.login_keys?.includes(name ?? '');
+    const ended = kind === 'customer' ? grounds.path?.includes(id) : grounds.login_key === name;
     if (ended) entries.delete(key);
   }
 }

@@ -12,57 +12,50 @@ const window_s = 15 * 60;
 /** What is counted: one login, known or not, as seen by one scope. */
 export interface Lockout {
   readonly scope: string;
-  /** All names that the login goes by; one that is at the limit locks all. In order, as they are locked in it. */
-  readonly login_keys: readonly string[];
+  readonly login_key: string;
   readonly limit: number;
 }
 
-/**
- * Wrong API passwords, per address and login, over all faces together. A face that names the customer beside the login
- * cannot say which of two logins is meant before it has looked, and counting must not tell what was found: it counts both.
- */
-export const apiLockout = (address: string, ...logins: readonly string[]): Lockout =>
-  lockout(`api ${address}`, logins, 20);
+/** Wrong API passwords, per address and login, over all faces together. */
+export const apiLockout = (address: string, login: string): Lockout => lockout(`api ${address}`, login, 20);
 
 /** Failures of authCustomer, per scope of lookup (the actor's) and login. */
 export const webLockout = (i_customer: number, login: string): Lockout =>
-  lockout(`web ${i_customer}`, [login], 10);
+  lockout(`web ${i_customer}`, login, 10);
 
 /** Failures to get a token, per address and login. */
 export const tokenLockout = (address: string, login: string): Lockout =>
-  lockout(`web token ${address}`, [login], 10);
+  lockout(`web token ${address}`, login, 10);
 
 /** No login is longer than 64 characters; a longer text is not worth storing whole. */
 const lockKey = (login: string): string => nameKey(login.slice(0, 128)).slice(0, 128);
 
-const lockout = (scope: string, logins: readonly string[], limit: number): Lockout => ({
+const lockout = (scope: string, login: string, limit: number): Lockout => ({
   scope,
-  login_keys: [...new Set(logins.map(lockKey))].sort(),
+  login_key: lockKey(login),
   limit,
 });
 
-/** SQL that counts the failures that have not aged out, of the login that has the most. */
-export const failureCount = (scope: string, login_keys: string): string =>
-  `(SELECT coalesce(max(k.failures), 0)::int FROM (SELECT count(*) AS failures FROM login_failures f
-      WHERE f.scope = ${scope} AND f.login_key = ANY(${login_keys}::text[])
-        AND f.failed_at > now() - interval '${window_s} seconds' GROUP BY f.login_key) k)`;
+/** SQL that counts the failures that have not aged out. */
+export const failureCount = (scope: string, login_key: string): string =>
+  `(SELECT count(*)::int FROM login_failures f WHERE f.scope = ${scope} AND f.login_key = ${login_key}
+      AND f.failed_at > now() - interval '${window_s} seconds')`;
 
 const countStatement = lookup('count_failures', `SELECT ${failureCount('$1', '$2')} AS failures`);
 const serialize = sql(
   'serialize_failures',
-  `SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || k, 0)) FROM unnest($2::text[]) k`,
+  `SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))`,
 );
 const insertStatement = sql(
   'insert_failure',
   `INSERT INTO login_failures (scope, login_key)
-   SELECT $1, k FROM unnest($2::text[]) k WHERE ${failureCount('$1', '$2')} < $3 RETURNING i_failure`,
+   SELECT $1, $2 WHERE ${failureCount('$1', '$2')} < $3 RETURNING i_failure`,
 );
 const oldestStatement = sql(
   'oldest_failure',
-  `SELECT max(o.wait_s) AS wait_s FROM unnest($2::text[]) k CROSS JOIN LATERAL (
-     SELECT ceil(extract(epoch FROM failed_at + interval '${window_s} seconds' - now()))::int AS wait_s
-     FROM login_failures WHERE scope = $1 AND login_key = k AND failed_at > now() - interval '${window_s} seconds'
-     ORDER BY failed_at DESC OFFSET $3 LIMIT 1) o`,
+  `SELECT ceil(extract(epoch FROM failed_at + interval '${window_s} seconds' - now()))::int AS wait_s
+   FROM login_failures WHERE scope = $1 AND login_key = $2 AND failed_at > now() - interval '${window_s} seconds'
+   ORDER BY failed_at DESC OFFSET $3 LIMIT 1`,
 );
 const forgiveStatement = sql(
   'forgive_failures',
@@ -75,26 +68,17 @@ const purgeStatement = sql(
 );
 
 /** Throws fault 429 while the login is locked. */
-export async function refuseLocked(db: Queryable, { scope, login_keys, limit }: Lockout): Promise<void> {
-  const [row] = await db.query<{ failures: number }>(countStatement, [scope, login_keys]);
-  if ((row?.failures ?? 0) >= limit) throw await locked(db, { scope, login_keys, limit });
+export async function refuseLocked(db: Queryable, { scope, login_key, limit }: Lockout): Promise<void> {
+  const [row] = await db.query<{ failures: number }>(countStatement, [scope, login_key]);
+  if ((row?.failures ?? 0) >= limit) throw await locked(db, { scope, login_key, limit });
 }
 
 /** Failures that this process is about to count, by scope and login. */
 const underway = new Map<string, number>();
 
 /** How many failures are known of, but not yet in the table: a burst of guesses must not outrun its own counting. */
-export const failuresUnderway = ({ scope, login_keys }: Lockout): number =>
-  Math.max(...login_keys.map((login_key) => underway.get(`${scope} ${login_key}`) ?? 0));
-
-function addUnderway({ scope, login_keys }: Lockout, difference: 1 | -1): void {
-  for (const login_key of login_keys) {
-    const key = `${scope} ${login_key}`;
-    const now = (underway.get(key) ?? 0) + difference;
-    if (now > 0) underway.set(key, now);
-    else underway.delete(key);
-  }
-}
+export const failuresUnderway = ({ scope, login_key }: Lockout): number =>
+  underway.get(`${scope} ${login_key}`) ?? 0;
 
 /**
  * Counts one failure, and records it with `record`, in one transaction; throws fault 429 when the
@@ -102,28 +86,31 @@ function addUnderway({ scope, login_keys }: Lockout, difference: 1 | -1): void {
  */
 export async function countFailure(
   db: Database,
-  lockout: Lockout,
+  { scope, login_key, limit }: Lockout,
   record: (tx: Transaction) => Promise<void>,
   ends_at: number,
 ): Promise<void> {
-  const { scope, login_keys, limit } = lockout;
-  addUnderway(lockout, 1);
-  const count = async (tx: Transaction): Promise<boolean> => {
-    // One at a time, so that a hundred failures at once are counted to the limit and no further.
-    await tx.query(serialize, [scope, login_keys]);
-    const rows = await tx.query(insertStatement, [scope, login_keys, limit]);
-    if (rows.length > 0) await record(tx);
-    return rows.length > 0;
-  };
-  const counted = await db.transaction(count, ends_at).finally(() => {
-    addUnderway(lockout, -1);
-  });
-  if (!counted) throw await locked(db, lockout);
+  const key = `${scope} ${login_key}`;
+  underway.set(key, (underway.get(key) ?? 0) + 1);
+  const counted = await db
+    .transaction(async (tx) => {
+      // One at a time, so that a hundred failures at once are counted to the limit and no further.
+      await tx.query(serialize, [scope, login_key]);
+      const rows = await tx.query(insertStatement, [scope, login_key, limit]);
+      if (rows.length > 0) await record(tx);
+      return rows.length > 0;
+    }, ends_at)
+    .finally(() => {
+      const left = (underway.get(key) ?? 1) - 1;
+      if (left > 0) underway.set(key, left);
+      else underway.delete(key);
+    });
+  if (!counted) throw await locked(db, { scope, login_key, limit });
 }
 
 /** Fault 429 with the time at which the oldest failure that matters ages out. */
-export async function locked(db: Queryable, { scope, login_keys, limit }: Lockout): Promise<Fault> {
-  const [row] = await db.query<{ wait_s: number | null }>(oldestStatement, [scope, login_keys, limit - 1]);
+export async function locked(db: Queryable, { scope, login_key, limit }: Lockout): Promise<Fault> {
+  const [row] = await db.query<{ wait_s: number }>(oldestStatement, [scope, login_key, limit - 1]);
   const wait_s = Math.max(1, row?.wait_s ?? 1);
   return new Fault('too_many_failures', `Too many failed logins, retry in ${wait_s} seconds`, {
     retry_after_s: wait_s,

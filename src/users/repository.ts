@@ -69,7 +69,7 @@ export async function findTried(
   now: Date,
 ): Promise<Tried> {
   type Row = { failures: number; one_time: boolean | null } & (User | { i_web_user: null });
-  const values = [nameKey(login), actor.i_customer, lockout.scope, lockout.login_keys, one_time_hashes, now];
+  const values = [nameKey(login), actor.i_customer, lockout.scope, lockout.login_key, one_time_hashes, now];
   const [row] = await db.query<Row>(findTriedStatement, values);
   if (!row) throw new Error('A row in any case was none');
   const user = row.i_web_user === null ? undefined : row;

@@ -319,7 +319,14 @@ test('a database without a schema, and one that is not there, are refused with a
     err: expect.stringContaining('treeline migrate'),
   });
   expect(await empty.json('migrate')).toEqual({
-    migrated: ['001_customers', '002_authority', '003_resources', '004_tenants', '005_lists'],
+    migrated: [
+      '001_customers',
+      '002_authority',
+      '003_resources',
+      '004_tenants',
+      '005_lists',
+      '006_descendants',
+    ],
   });
   expect(await empty.run(['migrate'])).toMatchObject({
     code: 0,

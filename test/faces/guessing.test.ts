@@ -7,7 +7,7 @@ import { request } from 'node:http';
 import { times } from '../setup/books';
 import { digestExchange, digestFields, freshNonce } from '../setup/digest-client';
 import { basic, callBody, exchange } from '../setup/raw-http';
-import { headersOf } from '../setup/reseller';
+import { headersOf, resellerOf, resultOf } from '../setup/reseller';
 import {
   type FaultAnswer,
   type TestServer,
@@ -199,6 +199,19 @@ describe('wrong API passwords of one login from one address are one count', () =
         expect([name, await door(name).knock(given)]).toEqual([name, 429]);
       }
     }
+  });
+
+  test('and nobody locks one of the same name at another customer', async () => {
+    const [mine, theirs] = [await makeMember(nodes[0]), await makeMember(nodes[0])];
+    const from = '127.0.6.1';
+    const knock = (reseller: string, password: string): Promise<number> => {
+      const headers = headersOf({ reseller, user: 'admin', password });
+      return send({ node: nodes[0], login: '', password: '', from }, '/authenticated', { headers });
+    };
+    const user = { name: 'admin', password: webPassword, role_id: 1 };
+    await resultOf(resellerOf(nodes[0], theirs)('POST', '/account/reseller-user', user));
+    for (let place = 0; place < 20; place += 1) expect(await knock(mine.name, guess())).toBe(401);
+    expect([await knock(mine.name, guess()), await knock(theirs.name, webPassword)]).toEqual([429, 200]);
   });
 
   test('and a user of a customer has one, by the name within it and by the login', async () => {

@@ -363,7 +363,7 @@ describe('lists', () => {
       if (n % 3 === 0) await root.ok('POST', '/customers', { name: 'beside' });
       const id = String((await top.admin.ok('POST', '/customers', { name: `n ${n}` }, query))['id']);
       // So that others can be made below it.
-      await runSql(server, 'UPDATE customers SET customers_mgmt = 7 WHERE uuid = $1', id);
+      await runSql(server, 'UPDATE customers SET customers_mgmt = 7, use_own_tariff = 1 WHERE uuid = $1', id);
       const way = [...(above.get(owner) ?? []), owner];
       above.set(id, way);
       below.set(id, []);
