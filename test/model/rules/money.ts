@@ -186,7 +186,7 @@ export function priceFor(world: World, { customer }: Caller, kind: ThingKind): M
   const price = list[customer.currency];
   if (price === undefined) return refuse(409);
   const available = customer.balance + micro(Number(customer.attributes['credit_limit']));
-  if (price > available) refuse(402);
+  if (price > 0n && price > available) refuse(402);
   return price;
 }
 
