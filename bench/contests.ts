@@ -126,7 +126,7 @@ export const contests: readonly Contest[] = [
     peer: 'plain_info',
     target: 1,
     reason:
-      "one core of JavaScript bounds both; a third of Treeline's goes into HTTP and its writes, a twentieth into opening the caller's sealed password, the rest evenly into XML, Digest, checks, metrics and the log line, none of which the peer has.",
+      "one core of JavaScript bounds both; a third of Treeline's goes into HTTP and its writes, the rest evenly into XML, Digest, checks, metrics and the log line, none of which the peer has.",
   },
   { title: 'getCustomerInfo', own: 'info', peer: 'plain_info_json' },
   { title: 'getCustomerInfo', own: 'info', peer: 'naive_info', target: 3 },
@@ -157,7 +157,7 @@ export const contests: readonly Contest[] = [
     peer: 'plain_update',
     target: 0.8,
     reason:
-      'three statements come on top in the transaction: the rights of the actor, the row as it was, which is held, and whether a webhook is to be told; and HTTP, XML, Digest, checks and the log line in JavaScript, which a bare peer has not, are as much as its whole work.',
+      'three statements come on top in the transaction: the rights of the actor, the row as it was, which is held, and whether a webhook is to be told; and HTTP, XML, Digest, checks and the log line in JavaScript, which a bare peer has not.',
   },
   {
     title: 'authCustomer',
@@ -165,7 +165,7 @@ export const contests: readonly Contest[] = [
     peer: 'argon2',
     target: 0.9,
     reason:
-      'argon2 keeps both cores busy, so whatever a call needs besides the 15 ms of hashing is taken from it: 1.4 ms in the server and 0.5 ms in PostgreSQL, several times what the like costs a getCustomerInfo, which has no hashing of 19 MiB between its calls.',
+      'argon2 keeps both cores busy, so whatever a call needs besides the 15 ms of hashing (HTTP, XML, Digest, two look-ups, the log) is taken from it.',
   },
   { title: 'customerAddFunds, 1,000 customers', own: 'funds', peer: 'plain_funds', target: 0.6 },
   { title: 'customerAddFunds, one customer', own: 'funds_hot', peer: 'plain_funds_hot', target: 0.6 },
