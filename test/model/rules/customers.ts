@@ -277,12 +277,14 @@ const infoOf = (world: World, customer: Customer): Members => ({
   web_login: defaultUser(world, customer).web_login,
 });
 
+const folded = (value: unknown): string => (typeof value === 'string' ? value.toLowerCase() : '');
+
 const listCustomers: Rule = ({ world, actor, params }) => {
   const { offset, limit, after, with_total } = params;
   // Of root's sub-customers only those of this history are asked for, by its prefix; the tenant API gives names of its own.
-  const beginning = String(params['name_pattern'] ?? '%').slice(0, -1);
+  const beginning = folded(params['name_pattern']).slice(0, -1);
   const all = subCustomers(world, actor).filter(({ attributes }) =>
-    String(attributes['name']).toLowerCase().startsWith(beginning.toLowerCase()),
+    folded(attributes['name']).startsWith(beginning),
   );
   const from = all.filter(({ id }) => id > Number(after ?? 0)).slice(Number(offset ?? 0));
   const customers = from.slice(0, limit === undefined ? undefined : Number(limit)).map((customer) => ({
