@@ -11,7 +11,8 @@ import { laws, operationLaws } from './rules';
 import { runHistories } from './run';
 import { modelledMethods, modelledOperations } from './steps';
 
-const seed = Date.now() % 0x7fffffff;
+/** The same ones each time, so that a change is judged by itself; `npm run model` plays others. */
+const seed = 15276365;
 
 test('100 histories of 50 calls end as the model says, and after 6 with 40 calls at once everything holds that must', async () => {
   console.log(`model: seed ${seed}`);
