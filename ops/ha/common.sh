@@ -53,27 +53,22 @@ postgres_pids() {
   echo "$postmaster" $(cat "/proc/$postmaster/task/$postmaster/children" 2>/dev/null || true)
 }
 
-# Which node holds the lease and works; nothing if none does.
-primary() {
+# node_that_is ROLE: the one whose Patroni says so; nothing if none does.
+node_that_is() {
   local node
   for node in $nodes; do
-    if curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$(port_of "REST_$node")/primary" 2>/dev/null; then
+    if curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$(port_of "REST_$node")/$1" 2>/dev/null; then
       echo "$node"
       return
     fi
   done
 }
 
-# The node that has every acknowledged write and would become primary.
-synchronous() {
-  local node
-  for node in $nodes; do
-    if curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$(port_of "REST_$node")/synchronous" 2>/dev/null; then
-      echo "$node"
-      return
-    fi
-  done
-}
+# Holds the lease and works.
+primary() { node_that_is primary; }
+
+# Has every acknowledged write and would become primary.
+synchronous() { node_that_is synchronous; }
 
 # in_proxy STATE NODE: `drain` gives a Treeline node no new calls, `ready` gives it some again.
 in_proxy() {

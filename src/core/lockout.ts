@@ -16,7 +16,7 @@ export interface Lockout {
   readonly limit: number;
 }
 
-/** Wrong API passwords, per address and login, over all faces together. */
+/** Wrong API passwords, per address and login, over all faces that name it alike. */
 export const apiLockout = (address: string, login: string): Lockout => lockout(`api ${address}`, login, 20);
 
 /** Failures of authCustomer, per scope of lookup (the actor's) and login. */
