@@ -9,7 +9,7 @@ import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import type { Authority } from './authority';
 import { writeAudit } from './audit';
-import { type Credentials, type Ha1, ha1Of, randomPassword } from './credentials';
+import { type Credentials, type SealedHa1, ha1Of, randomPassword } from './credentials';
 import { endOf } from './in-time';
 import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
 import type { Caller } from './method';
@@ -35,7 +35,7 @@ const findLogin = lookup(
      WHERE a.i_customer = c.i_customer AND (a.expires_at IS NULL OR a.expires_at > now())) k ON true`,
 );
 
-interface KnownLogin {
+interface FoundLogin {
   readonly i_customer: number;
   readonly path: number[];
   readonly web_login: string;
@@ -47,11 +47,14 @@ interface KnownLogin {
   readonly life_ms: number | null;
 }
 
-type LoginRow = { readonly failures: number } & (KnownLogin | { readonly i_customer: null });
+type LoginRow = { readonly failures: number } & (FoundLogin | { readonly i_customer: null });
 
-/** Sealed they are remembered, and opened for each proof: an HA1 is as good as the password to whoever sees our memory. */
-const ha1sOf = (credentials: Credentials, known: KnownLogin | undefined): readonly Ha1[] =>
-  known?.sealed?.map((sealed) => credentials.openHa1(sealed, known.i_customer)) ?? [nobodys];
+interface KnownLogin extends FoundLogin {
+  readonly ha1s: readonly SealedHa1[];
+}
+
+const ha1sOf = (credentials: Credentials, found: FoundLogin | undefined): readonly SealedHa1[] =>
+  found?.sealed?.map((sealed) => () => credentials.openHa1(sealed, found.i_customer)) ?? [nobodys];
 
 /** What is known of logins, and where. */
 export interface Keepers {
@@ -68,7 +71,8 @@ export interface Visit {
 }
 
 /** Proves against nothing, so that an unknown login costs what a known one does. */
-const nobodys: Ha1 = ha1Of('nobody', randomPassword());
+const nobodysHa1 = ha1Of('nobody', randomPassword());
+const nobodys: SealedHa1 = () => nobodysHa1;
 
 /**
  * The caller that `login` is, if `prove` accepts one of its HA1s. Throws fault 429 when this
@@ -78,7 +82,7 @@ export async function authenticateLogin(
   { db, config, authority, credentials }: Keepers,
   visit: Visit,
   login: string,
-  prove: (ha1: Ha1) => Proof,
+  prove: (ha1: SealedHa1) => Proof,
 ): Promise<Caller | 'wrong' | 'stale'> {
   const { address } = visit;
   const ends_at = endOf({ config });
@@ -87,11 +91,7 @@ export async function authenticateLogin(
 
   // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
   const remembered = authority.recall(key) as KnownLogin | undefined;
-  if (
-    remembered &&
-    failuresUnderway(lockout) === 0 &&
-    ha1sOf(credentials, remembered).map(prove).includes('right')
-  ) {
+  if (remembered && failuresUnderway(lockout) === 0 && remembered.ha1s.map(prove).includes('right')) {
     return callerOf(remembered, address);
   }
   const since = authority.moment();
@@ -104,7 +104,8 @@ export async function authenticateLogin(
   if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
 
   const known = row.i_customer === null ? undefined : row;
-  const proofs = ha1sOf(credentials, known).map(prove);
+  const ha1s = ha1sOf(credentials, known);
+  const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
     await countFailure(db, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
     return 'wrong';
@@ -115,11 +116,15 @@ export async function authenticateLogin(
   const refusal = apiRefusal(known);
   if (refusal) throw refusal;
   const { path, life_ms } = known;
-  authority.keep(since, key, known, { path, login_key: lockout.login_key, life_ms });
+  authority.keep(since, key, { ...known, ha1s } satisfies KnownLogin, {
+    path,
+    login_key: lockout.login_key,
+    life_ms,
+  });
   return callerOf(known, address);
 }
 
-const callerOf = (known: KnownLogin, address: string): Caller => ({
+const callerOf = (known: FoundLogin, address: string): Caller => ({
   kind: 'login',
   address,
   login: known.web_login,

@@ -23,6 +23,9 @@ export type DigestAlgorithm = 'MD5' | 'SHA-256';
 /** The hashes of login, realm and password in hexadecimal, one for each algorithm. */
 export type Ha1 = Readonly<Record<DigestAlgorithm, string>>;
 
+/** As an HA1 is remembered: open it is as good as the password to whoever sees our memory. */
+export type SealedHa1 = () => Ha1;
+
 /** Keys for each purpose, all derived from the one SECRET_KEY. */
 export interface Credentials {
   /** Encrypts an HA1 for one customer; on another customer's row it decrypts to nothing. */
@@ -50,7 +53,7 @@ export interface Credentials {
   readonly check_values: readonly string[];
 }
 
-const nodeHashName = { MD5: 'md5', 'SHA-256': 'sha256' } as const;
+export const nodeHashName = { MD5: 'md5', 'SHA-256': 'sha256' } as const;
 
 export const digestHash = (algorithm: DigestAlgorithm, text: string): string =>
   hashText(nodeHashName[algorithm], text);

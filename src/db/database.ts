@@ -3,8 +3,9 @@
  * name, prepared once on each connection, because that is twice as fast as building them anew.
  */
 import type { Writable } from 'node:stream';
+import { types } from 'node:util';
 import type { Knex } from 'knex';
-import { Client } from 'pg';
+import { Client, Query } from 'pg';
 import {
   type DatabaseOptions,
   type Hearer,
@@ -113,9 +114,22 @@ async function runStatement<Row>(
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
   inOneWrite(client);
-  const { name, text } = statement;
-  const result = await client.query({ name, text, values: values as unknown[] });
-  return result.rows as Row[];
+  try {
+    return await new Promise<Row[]>((resolve, reject) => {
+      const answered = (error: Error | undefined, result: { rows: unknown[] }): void => {
+        if (error) reject(error);
+        else resolve(result.rows as Row[]);
+      };
+      // Made here, because pg copies what it is otherwise given by its property descriptors.
+      client.query(
+        Object.assign(new Query(statement.text, values as unknown[], answered), { name: statement.name }),
+      );
+    });
+  } catch (error) {
+    // So that it leads to whoever asked, and not to the socket.
+    if (types.isNativeError(error)) Error.captureStackTrace(error);
+    throw error;
+  }
 }
 
 /** What is asked in one turn of the event loop goes to the database in one write. */

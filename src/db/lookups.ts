@@ -16,9 +16,19 @@ interface Shared {
 /** PostgreSQL works on each with one process. */
 const sharedAtMost = 2;
 
+function leastUsed(places: readonly (Shared | undefined)[]): number {
+  let least = 0;
+  for (let place = 1; place < places.length; place += 1) {
+    if ((places[place]?.users ?? 0) < (places[least]?.users ?? 0)) least = place;
+  }
+  return least;
+}
+
 export function createLookups(pool: Knex, pool_size: number) {
   // Under load they are never given back, so there must be one more for everything else.
-  const places = new Array<Shared | undefined>(Math.max(1, Math.min(sharedAtMost, pool_size - 1)));
+  const places = new Array<Shared | undefined>(Math.max(1, Math.min(sharedAtMost, pool_size - 1))).fill(
+    undefined,
+  );
 
   const leave = async (place: number, shared: Shared): Promise<void> => {
     shared.users -= 1;
@@ -31,8 +41,7 @@ export function createLookups(pool: Knex, pool_size: number) {
   };
 
   return async <T>(run: (client: Client) => Promise<T>): Promise<T> => {
-    const users = Array.from(places, (shared) => shared?.users ?? 0);
-    const place = users.indexOf(Math.min(...users));
+    const place = leastUsed(places);
     const shared = (places[place] ??= { client: borrow(pool), users: 0 });
     shared.users += 1;
     try {

@@ -5,7 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type Proof, authenticateLogin } from '../../core/authenticate';
-import { type Ha1, ha1Of, realm } from '../../core/credentials';
+import { type SealedHa1, ha1Of, realm } from '../../core/credentials';
 import type { Core } from '../../core/dispatch';
 import type { Caller } from '../../core/method';
 import { trustedHostsOf } from '../../core/trusted-hosts';
@@ -54,8 +54,9 @@ export function createAuthenticate(core: Core): Authenticate {
       return { kind: 'trusted', address };
     }
     const header = request.headers.authorization ?? '';
-    const password = allowsBasic(origin) ? (given ?? readBasic(header)) : undefined;
-    const claim = readDigest(digest, header, request) ?? (password && claimOf(password));
+    const claim =
+      readDigest(digest, header, request) ??
+      (allowsBasic(origin) ? claimOf(given ?? readBasic(header)) : undefined);
     if (!claim) return challenge(request, origin, false);
     const caller = await authenticateLogin(core, { address, request_id }, claim.login, claim.prove);
     if (caller === 'wrong') {
@@ -81,7 +82,7 @@ export function createIsInside(core: Core): (request: IncomingMessage) => Promis
 /** What a header claims, and how to tell whether it is so. */
 interface Claim {
   readonly login: string;
-  readonly prove: (ha1: Ha1) => Proof;
+  readonly prove: (ha1: SealedHa1) => Proof;
   /** False if the proof was used before. */
   readonly once: () => boolean;
 }
@@ -123,11 +124,13 @@ function readBasic(header: string): Password | undefined {
   return login === undefined || password === undefined ? undefined : { login, password };
 }
 
-function claimOf({ login, password }: Password): Claim {
+function claimOf(claimed: Password | undefined): Claim | undefined {
+  if (!claimed) return undefined;
+  const { login, password } = claimed;
   const given = Buffer.from(ha1Of(login, password)['SHA-256']);
   return {
     login,
-    prove: (ha1) => (timingSafeEqual(given, Buffer.from(ha1['SHA-256'])) ? 'right' : 'wrong'),
+    prove: (ha1) => (timingSafeEqual(given, Buffer.from(ha1()['SHA-256'])) ? 'right' : 'wrong'),
     once: () => true,
   };
 }

@@ -3,8 +3,14 @@
  * same SECRET_KEY can check one that another made. What was used of a nonce is remembered by the
  * process that saw it, for as long as the nonce lives.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type DigestAlgorithm, type Ha1, digestHash, realm } from '../../core/credentials';
+import { type Hash, createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  type DigestAlgorithm,
+  type SealedHa1,
+  digestHash,
+  nodeHashName,
+  realm,
+} from '../../core/credentials';
 import { nameKey } from '../../core/names';
 import { createReplayGuard } from './replay';
 
@@ -24,7 +30,7 @@ export interface Digest {
   /** What the header claims; undefined if it is no complete Digest answer of the kind that was asked for. */
   read(header: string): DigestAnswer | undefined;
   /** Whether the answer fits the HA1, whatever the age of its nonce. */
-  matches(answer: DigestAnswer, ha1: Ha1, http_method: string): boolean;
+  matches(answer: DigestAnswer, ha1: SealedHa1, http_method: string): boolean;
   nonceState(nonce: string): 'alive' | 'expired' | 'foreign';
   /** Takes the count of the nonce; false if this process saw it before. Only for answers that match. */
   takeCount(answer: DigestAnswer): boolean;
@@ -40,7 +46,14 @@ interface Options {
 const stampBytes = 8;
 const saltBytes = 8;
 const signatureBytes = 16;
-const oursAtMost = 10_000;
+const oursAtMost = 4_000;
+
+/** A nonce whose signature was found right. */
+interface OurNonce {
+  readonly stamp: number;
+  /** The hash that answers with it begin with, for the last who used it. */
+  begun?: { readonly ha1: SealedHa1; readonly algorithm: DigestAlgorithm; readonly hash: Hash };
+}
 
 export function createDigest({ nonce_keys, algorithms, nonce_life_ms }: Options): Digest {
   const replays = createReplayGuard(nonce_life_ms);
@@ -65,8 +78,17 @@ export function createDigest({ nonce_keys, algorithms, nonce_life_ms }: Options)
     return isOurs ? Number(payload.readBigUInt64BE()) : undefined;
   };
 
-  /** Nonces whose signature was found right, with their stamps: most come again and again. */
-  const ours = new Map<string, number>();
+  /** Most come again and again. */
+  const ours = new Map<string, OurNonce>();
+
+  /** Of HA1 and nonce, which stay the same from call to call. To open the HA1 costs more than all the rest, and nobody gets it back from the hash. */
+  const beginHash = (ha1: SealedHa1, { nonce, algorithm }: DigestAnswer): Hash => {
+    const known = ours.get(nonce);
+    if (known?.begun?.ha1 === ha1 && known.begun.algorithm === algorithm) return known.begun.hash;
+    const hash = createHash(nodeHashName[algorithm]).update(`${ha1()[algorithm]}:${nonce}:`);
+    if (known) known.begun = { ha1, algorithm, hash };
+    return hash;
+  };
 
   return {
     challenges: (stale, md5Only) => {
@@ -81,19 +103,16 @@ export function createDigest({ nonce_keys, algorithms, nonce_life_ms }: Options)
     read: (header) => readAnswer(header, algorithms),
     matches: (answer, ha1, http_method) => {
       const ha2 = digestHash(answer.algorithm, `${http_method}:${answer.uri}`);
-      const { nonce, nc, cnonce } = answer;
-      const expected = digestHash(
-        answer.algorithm,
-        `${ha1[answer.algorithm]}:${nonce}:${nc}:${cnonce}:auth:${ha2}`,
-      );
+      const { nc, cnonce } = answer;
+      const expected = beginHash(ha1, answer).copy().update(`${nc}:${cnonce}:auth:${ha2}`).digest('hex');
       return sameText(answer.response.toLowerCase(), expected);
     },
     nonceState: (nonce) => {
-      const stamp = ours.get(nonce) ?? stampOf(nonce);
+      const stamp = ours.get(nonce)?.stamp ?? stampOf(nonce);
       if (stamp === undefined) return 'foreign';
       if (!ours.has(nonce)) {
         if (ours.size >= oursAtMost) ours.clear();
-        ours.set(nonce, stamp);
+        ours.set(nonce, { stamp });
       }
       // The clock of another server may be a little ahead; far ahead is no nonce of ours.
       return Math.abs(Date.now() - stamp) <= nonce_life_ms ? 'alive' : 'expired';
