@@ -69,9 +69,16 @@ export function serveTasks<Answer>(work: (task: never) => Promise<Answer>): void
   });
 }
 
+/** As `npm start` has it, without npm around it. */
+function startWords(): readonly string[] {
+  const manifest = readFileSync(join(projectRoot, 'package.json'), 'utf8');
+  const { scripts } = JSON.parse(manifest) as { readonly scripts: { readonly start: string } };
+  return scripts.start.split(' ').slice('exec node'.split(' ').length);
+}
+
 /** Starts Treeline with nothing but these settings in its environment; what it prints, its log, goes into a file. */
 export const startTreeline = (settings: Readonly<Record<string, string>>, log: string): Promise<Server> =>
-  startServer(process.execPath, ['dist/src/main.js'], log, { env: { ...settings, PORT: '0' } });
+  startServer(process.execPath, startWords(), log, { env: { ...settings, PORT: '0' } });
 
 /** Starts a program that tells on which port of this machine it listens; what it prints goes into `log`. */
 export async function startServer(

@@ -115,7 +115,13 @@ describe('ops', () => {
       expect([name, settings.get(name)]).toEqual([name, value]);
     // Longer than the longest call, which is finished first.
     expect(Number(settings.get('TimeoutStopSec'))).toBeGreaterThan(30);
-    expect(settings.get('ExecStart')).toBe('/usr/bin/node dist/src/main.js');
+  });
+
+  test('wherever it is started, it is started as `npm start` does', () => {
+    const command = manifest.scripts['start']?.replace('exec ', '') ?? '';
+    expect(command).toMatch(/^node .*main\.js$/);
+    expect(unit).toContain(`ExecStart=/usr/bin/${command}\n`);
+    expect(image).toContain(`\nCMD ${JSON.stringify(command.split(' ')).replaceAll(',', ', ')}\n`);
   });
 
   test(`systemd finds no mistake in the unit${isInstalled('systemd-analyze') ? '' : ' (there is none here to ask)'}`, () => {
