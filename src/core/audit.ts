@@ -80,7 +80,7 @@ export const callerName = (caller: Caller | Stranger): string =>
 /** What a secret leaves in a record. */
 export const secretChange = ['changed', 'changed'] as const;
 
-const isSame = (one: unknown, other: unknown): boolean =>
+export const isSame = (one: unknown, other: unknown): boolean =>
   one === other ||
   (typeof one === 'object' && typeof other === 'object' && JSON.stringify(one) === JSON.stringify(other));
 

@@ -167,9 +167,9 @@ function keyedOf(
   { idempotency }: Asked,
   params: Params,
 ): ((i_actor: number) => Keyed) | undefined {
-  const { idempotency_key, ...content } = params;
-  const key = idempotency?.key ?? idempotency_key;
+  const key = idempotency?.key ?? params['idempotency_key'];
   if (typeof key !== 'string') return undefined;
+  const content = Object.fromEntries(Object.entries(params).filter(([name]) => name !== 'idempotency_key'));
   const content_hashes = core.credentials.hashesOfContent(content);
   const address = idempotency?.address ?? method.name;
   // With the kind: a login may be called `trusted`, too.

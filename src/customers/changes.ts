@@ -1,22 +1,24 @@
 /** What a change of a customer leaves in the audit record: old and new values, of secrets only that they changed. */
-import { changesBetween, secretChange } from '../core/audit';
+import { isSame, secretChange } from '../core/audit';
 import { plain } from '../core/decimal';
 import { type Attribute, attributes, moneyColumns } from './fields';
 
 type Values = Readonly<Record<string, unknown>>;
 
+const table: Readonly<Record<string, Attribute>> = attributes;
+
 /** The given attributes that differ from what was. */
 export function recordedChanges(before: Values, given: Values): Record<string, readonly [unknown, unknown]> {
-  const table: Readonly<Record<string, Attribute>> = attributes;
-  const names = Object.keys(given).filter((name) => name in table);
-  const secret = names.filter((name) => table[name]?.schema['secret'] === true);
-  const open = names.filter((name) => !secret.includes(name));
-  const pick = (values: Values): Values =>
-    Object.fromEntries(open.map((name) => [name, comparable(name, values[name])]));
-  return {
-    ...changesBetween(pick(before), pick(given)),
-    ...Object.fromEntries(secret.map((name) => [name, secretChange])),
-  };
+  const changes: Record<string, readonly [unknown, unknown]> = {};
+  for (const name of Object.keys(given)) {
+    const attribute = table[name];
+    if (attribute?.schema['secret'] === true) changes[name] = secretChange;
+    else if (attribute) {
+      const [old, now] = [comparable(name, before[name]), comparable(name, given[name])];
+      if (!isSame(old, now)) changes[name] = [old, now];
+    }
+  }
+  return changes;
 }
 
 /** PostgreSQL says 5.000000 where a caller says 5. */

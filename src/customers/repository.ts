@@ -167,8 +167,8 @@ export interface NewCustomer {
   readonly base_currency: string;
   readonly web_login: string;
   readonly password_hash: string | null;
-  /** A value for every column of `customerColumns`. */
-  readonly columns: Readonly<Record<string, unknown>>;
+  /** The value of each of `customerColumns`. */
+  readonly column: (name: string) => unknown;
 }
 
 /** Makes the customer with its default user and its recovery user in one statement. */
@@ -177,12 +177,12 @@ export function insertCustomer(db: Transaction, made: NewCustomer): void {
     made.wholesaler.i_customer,
     made.wholesaler.path,
     made.base_currency,
-    nameKey(String(made.columns['name'])),
+    nameKey(String(made.column('name'))),
     made.web_login,
     nameKey(made.web_login),
     made.password_hash,
     made.i_customer,
-    ...customerColumns.map((name) => made.columns[name]),
+    ...customerColumns.map(made.column),
   ]);
 }
 

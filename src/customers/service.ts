@@ -75,7 +75,7 @@ export async function createCustomerWithCommit(
     base_currency: references.tariff_currency ?? wholesaler.base_currency,
     web_login,
     password_hash: password_hash ?? null,
-    columns: { ...fallbacks, ...params, balance, max_depth },
+    column: columnsOf(params, { balance, max_depth }),
   });
   if (typeof params.api_password === 'string') {
     storeApiPassword(call, i_customer, web_login, params.api_password);
@@ -84,17 +84,22 @@ export async function createCustomerWithCommit(
   if (isPositive(balance) && wholesaler.overcommit_protection) {
     await demandCommitment(db, wholesaler.i_customer, balance);
   }
-  await call.audit({
-    action: 'A',
-    resource: `customers:i_customer=${i_customer}`,
-    i_customer,
-    changes: {
-      ...recordedChanges({}, { ...params, web_login }),
-      ...(params.web_password === undefined && { web_password: [null, 'none'] as const }),
-    },
-  });
+  const changes = recordedChanges({}, params);
+  changes['web_login'] = [null, web_login];
+  if (params.web_password === undefined) changes['web_password'] = [null, 'none'];
+  await call.audit({ action: 'A', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
   return { result: 'OK' as const, i_customer };
 }
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** What a new customer has: what was decided here, what was given, or what the definition says. */
+const columnsOf =
+  (given: Values, decided: Values) =>
+  (name: string): unknown => {
+    if (name in decided) return decided[name];
+    return name in given ? given[name] : fallbacks[name];
+  };
 
 /** The attributes that its wholesaler has a say in; for others nothing of it is looked at. */
 const wholesalersAffair = ['i_tariff', 'balance', 'max_depth', ...maskNames, ...switchNames];

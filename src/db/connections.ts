@@ -67,10 +67,12 @@ const hearItself =
 
 /**
  * Every statement is written so that one plan is good for all values; to plan each anew costs more than most of them.
+ * It is often made while a table is small, where reading all of it looks cheaper than an index, and then stays while the
+ * table grows; so indexes are taken even there. What has none is read all the same, and not compiled for its seeming cost.
  * A server that waits for a lock looks whether anybody still waits for it, so that what was given up is not done
  * later; not every operating system can tell it.
  */
-const session = `SET plan_cache_mode = force_generic_plan;
+const session = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;
   DO $$ BEGIN SET client_connection_check_interval = 250; EXCEPTION WHEN OTHERS THEN NULL; END $$`;
 
 interface Pool {
