@@ -30,8 +30,8 @@ const readable = format.printf(({ level, message, ...rest }) => {
   return [timestamp(), level.toUpperCase().padEnd(5), oneLine(String(message)), ...fields].join(' ');
 });
 
-const json = format.printf(({ level, message, ...rest }) =>
-  asJson({ timestamp: timestamp(), level, message, ...rest }),
+const json = format.printf((info) =>
+  asJson(Object.assign({ timestamp: timestamp(), level: info.level, message: info.message }, info)),
 );
 
 /** So much goes into a pipe as a whole, where several workers write into one. */

@@ -5,20 +5,26 @@ import { unavailable } from '../db/connections';
  * What `work` comes to, or fault 503 at `ends_at` (as `performance.now()` tells it). The work is not ended by that: a
  * transaction ends itself at the same moment, and what only reads ends with its statement.
  */
-export async function inTime<T>(ends_at: number, work: Promise<T>): Promise<T> {
+export function inTime<T>(ends_at: number, work: Promise<T>): Promise<T> {
   if (ends_at === Infinity) return work;
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_resolve, reject) => {
-    const end = (): void => {
-      reject(unavailable(new Error('The time of the call is over')));
-    };
-    timer = setTimeout(end, Math.max(0, ends_at - performance.now()));
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => {
+        reject(unavailable(new Error('The time of the call is over')));
+      },
+      Math.max(0, ends_at - performance.now()),
+    );
+    work.then(
+      (result) => {
+        clearTimeout(timer);
+        resolve(result);
+      },
+      (error: Error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** When a call that begins now must be over. */

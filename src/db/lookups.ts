@@ -30,9 +30,7 @@ export function createLookups(pool: Knex, pool_size: number) {
     undefined,
   );
 
-  const leave = async (place: number, shared: Shared): Promise<void> => {
-    shared.users -= 1;
-    if (shared.users > 0) return;
+  const giveUp = async (place: number, shared: Shared): Promise<void> => {
     if (places[place] === shared) places[place] = undefined;
     await shared.client.then(
       (client) => giveBack(pool, client),
@@ -52,7 +50,8 @@ export function createLookups(pool: Knex, pool_size: number) {
         throw afterFailure(client, error);
       });
     } finally {
-      await leave(place, shared);
+      shared.users -= 1;
+      if (shared.users === 0) await giveUp(place, shared);
     }
   };
 }

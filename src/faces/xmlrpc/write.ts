@@ -189,8 +189,11 @@ function moneyText(value: string): string {
 
 // What XML cannot carry, or would read as something else; a lone CR would come back as LF.
 const special = /[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g;
+/** Or halves of a character, which may stand alone. */
+const maybeSpecial = /[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]/;
 
 function escape(text: string): string {
+  if (!maybeSpecial.test(text)) return text;
   return text.toWellFormed().replace(special, (character) => {
     switch (character) {
       case '&':
