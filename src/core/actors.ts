@@ -22,10 +22,13 @@ export const effectiveRights = (alias: string): string => `
      'blocked', bool_or(a.blocked))
    FROM customers a WHERE a.i_customer = ANY(${alias}.path))`;
 
+/** SQL: the path as JSON, because node-postgres reads an array character by character. */
+export const pathOf = (alias: string): string => `to_json(${alias}.path) AS path`;
+
 const actorStatement = (name: string, condition: string) =>
   lookup(
     name,
-    `SELECT c.i_customer, c.path, ${effectiveRights('c')} AS rights
+    `SELECT c.i_customer, ${pathOf('c')}, ${effectiveRights('c')} AS rights
      FROM customers c WHERE ${condition} AND c.deleted_at IS NULL`,
   );
 const findActorStatement = actorStatement('find_actor', 'c.i_customer = $1');

@@ -5,7 +5,7 @@
 import type { Config } from '../config';
 import { type Database, type Transaction, lookup } from '../db/database';
 import { type Fault, blocked, forbidden } from '../faults';
-import { effectiveRights } from './actors';
+import { effectiveRights, pathOf } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import type { Authority } from './authority';
 import { writeAudit } from './audit';
@@ -21,7 +21,7 @@ export type Proof = 'right' | 'wrong' | 'stale';
 
 const findLogin = lookup(
   'find_login',
-  `SELECT c.i_customer, c.path, u.web_login,
+  `SELECT c.i_customer, ${pathOf('c')}, u.web_login,
      ${effectiveRights('c')} AS rights,
      k.sealed, k.life_ms,
      ${addressAllowed('c', '$4')} AS address_allowed,

@@ -14,16 +14,11 @@ export function inTime<T>(ends_at: number, work: Promise<T>): Promise<T> {
       },
       Math.max(0, ends_at - performance.now()),
     );
-    work.then(
-      (result) => {
-        clearTimeout(timer);
-        resolve(result);
-      },
-      (error: Error) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
+    const stop = (): void => {
+      clearTimeout(timer);
+    };
+    work.then(stop, stop);
+    work.then(resolve, reject);
   });
 }
 

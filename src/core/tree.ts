@@ -5,7 +5,7 @@
  */
 import { type Transaction, type Queryable, sql } from '../db/database';
 import { notFound } from '../faults';
-import { effectiveRights } from './actors';
+import { effectiveRights, pathOf } from './actors';
 import type { Id } from './method';
 import type { Actor } from './rights';
 
@@ -57,7 +57,7 @@ export interface Wholesaler extends Actor {
   readonly levels_left: number | null;
 }
 
-const columns = `w.i_customer, w.path, w.base_currency, w.overcommit_protection, w.max_depth,
+const columns = `w.i_customer, ${pathOf('w')}, w.base_currency, w.overcommit_protection, w.max_depth,
   ${effectiveRights('w')} AS rights,
   (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
    FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left`;
