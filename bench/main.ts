@@ -68,7 +68,7 @@ function planOf(options: Options): Plan {
     calls: options.calls ?? (quick ? 20_000 : 1_000_000),
     effort: {
       rounds: Math.ceil(options.rounds ?? (quick ? 2 : 5)),
-      seconds: options.seconds ?? (quick ? 0.7 : 3),
+      seconds: options.seconds ?? (quick ? 0.5 : 3),
       connections: 32,
     },
   };
