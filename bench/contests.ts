@@ -126,7 +126,7 @@ export const contests: readonly Contest[] = [
     peer: 'plain_info',
     target: 1,
     reason:
-      "one core of JavaScript bounds both; 11 % of Treeline's goes into writing to sockets, the rest evenly into HTTP, XML, Digest, checks, metrics and the log line, of which the peer has only the first.",
+      "one core of JavaScript bounds both; 11 % of Treeline's goes into writing to sockets, the rest evenly into HTTP, XML, Digest, checks, metrics and the log line, of which the peer has the sockets and HTTP.",
   },
   { title: 'getCustomerInfo', own: 'info', peer: 'plain_info_json' },
   { title: 'getCustomerInfo', own: 'info', peer: 'naive_info', target: 3 },

@@ -73,7 +73,7 @@ export function serveTasks<Answer>(work: (task: never) => Promise<Answer>): void
 function startWords(): readonly string[] {
   const manifest = readFileSync(join(projectRoot, 'package.json'), 'utf8');
   const { scripts } = JSON.parse(manifest) as { readonly scripts: { readonly start: string } };
-  return scripts.start.split(' ').slice('exec node'.split(' ').length);
+  return scripts.start.replace(/^exec node /, '').split(' ');
 }
 
 /** Starts Treeline with nothing but these settings in its environment; what it prints, its log, goes into a file. */

@@ -94,15 +94,15 @@ const growthWords = (customers: number): string => `![Latency against size and d
 
 One call after another over one connection, by the wholesaler that owns all customers of the two smaller trees and ${count(ownedInLarge)} of
 ${count(customers)} in the largest, where the others stand up to eight levels deep and a few own most. From a depth, a customer asks for
-itself and changes the one below it: a change joins the rights of all who stand above anew, which for 64 rows takes PostgreSQL 0.09 ms more
-in a tight loop, and several times that here, where call after call meets cold caches. PostgreSQL's own cost of skipping ${count(farOffset)} is that of the index alone; \`after\` costs the same
+itself and changes the one below it: a change joins the rights of all who stand above anew, which for 64 rows takes PostgreSQL 0.09 ms
+more in a tight loop. PostgreSQL's own cost of skipping ${count(farOffset)} is that of the index alone; \`after\` costs the same
 wherever it stands.
 `;
 
 const memoryWords = `Resident memory of the process, as Linux counts it. The calls are getCustomerInfo over 32 connections; before idle memory is
 read nothing happens for three seconds. The list has no limit and goes to a reader that takes all it can, and to one that pauses
-between pieces. What a server that has served keeps above a new one is the code that Node has compiled and both halves of the heap's young
-generation, of 4 MB each (see CONTRIBUTING.md): it is there as soon as the server is warm, and a million calls do not add to it.
+between pieces. Where less is left after the calls than there was when the server had just become warm, the calls have added nothing:
+what is above the start is what a server needs to serve (see CONTRIBUTING.md for how it is bounded).
 `;
 
 const detailWords = `- *median*, *99 %*: in how much time so many of the calls were answered, as the load saw it.

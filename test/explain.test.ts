@@ -33,6 +33,12 @@ test('pages of the newest are read in the order of an index, and sorted nowhere'
     expect([name, lines.filter((line) => /-> +Sort|^Sort/.test(line))]).toEqual([name, []]);
 });
 
+test('a server takes the index of a small table, too', async () => {
+  const explain = "EXPLAIN (COSTS OFF) SELECT FROM languages WHERE i_lang = 'en'";
+  const lines = await server.db.query<{ 'QUERY PLAN': string }>({ text: explain });
+  expect(lines.map((line) => line['QUERY PLAN']).join('\n')).toMatch(/^Index/);
+});
+
 test('a scan of a table is found where there is one', () => {
   const lines = ['Limit', '  ->  Seq Scan on customers c', '        Filter: (balance > 0)'];
   expect(scannedTables({ method: '', name: '', text: '', lines })).toEqual(['customers']);

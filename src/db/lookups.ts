@@ -26,9 +26,7 @@ function leastUsed(places: readonly (Shared | undefined)[]): number {
 
 export function createLookups(pool: Knex, pool_size: number) {
   // Under load they are never given back, so there must be one more for everything else.
-  const places = new Array<Shared | undefined>(Math.max(1, Math.min(sharedAtMost, pool_size - 1))).fill(
-    undefined,
-  );
+  const places = new Array<Shared | undefined>(Math.max(1, Math.min(sharedAtMost, pool_size - 1)));
 
   const giveUp = async (place: number, shared: Shared): Promise<void> => {
     if (places[place] === shared) places[place] = undefined;
