@@ -24,6 +24,7 @@ import { customerMethods } from './customers/methods';
 import { dictionaryMethods } from './dictionaries/methods';
 import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
+import { BrowserRefused, refuseForeignPages } from './faces/http/browser';
 import { docsRoutes } from './faces/docs/routes';
 import { jsonFace } from './faces/json/face';
 import { resellerDocs } from './faces/reseller/docs';
@@ -81,6 +82,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   };
   const app = createServer(config, log);
   const authenticate = createAuthenticate(core);
+  refuseForeignPages(app, log);
   app.decorateRequest('caller');
   xmlrpcFace(app, core, authenticate);
   jsonFace(app, core, authenticate);
@@ -158,6 +160,7 @@ function createServer(config: Config, log: Logger): FastifyInstance {
   app.setNotFoundHandler(nothingHere);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500;
+    if (error instanceof BrowserRefused) return reply.code(status).type('text/plain').send(error.message);
     if (status < 500) return reply.code(status).send({ error: error.message });
     log.error('Internal error', { request_id: request.id, stack: error.stack });
     return reply.code(500).send({ error: `Internal error ${request.id}` });

@@ -19,7 +19,8 @@ export const effectiveRights = (alias: string): string => `
      ${maskNames.map((name) => `'${name}', bit_and(a.${name})`).join(', ')},
      ${switchNames.map((name) => `'${name}', bool_and(a.${name}${integerSwitches.has(name) ? ' = 1' : ''})`).join(', ')},
      'api_access', bool_and(a.api_access = 1),
-     'blocked', bool_or(a.blocked))
+     'blocked', bool_or(a.blocked),
+     'epoch', (SELECT coalesce(sum(e.epoch), 0) FROM access_epochs e WHERE e.subject = ANY(${alias}.path)))
    FROM customers a WHERE a.i_customer = ANY(${alias}.path))`;
 
 /** SQL: the path as JSON, because node-postgres reads an array character by character. */

@@ -6,6 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type Queryable, lookup, sql } from '../db/database';
 import { blocked, forbidden } from '../faults';
+import { accessOf, credentialsEpoch } from './access';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import { type Keepers, type Visit, recordFailure } from './authenticate';
@@ -25,6 +26,7 @@ interface Found {
   readonly path: number[];
   readonly rights: EffectiveRights;
   readonly address_allowed: boolean | null;
+  readonly credentials_epoch: number;
 }
 
 interface PersonRow extends Found {
@@ -36,11 +38,22 @@ interface PersonRow extends Found {
   readonly password_hash: string | null;
 }
 
+interface KeyRow extends Found {
+  readonly uuid: string;
+  readonly token_prefix: string;
+  readonly tm_expire: Date;
+  readonly life_ms: number;
+}
+
+/** A caller as it is remembered. */
+type Renewable = Omit<Extract<Caller, { kind: 'login' }>, 'renew'>;
+
 const personStatement = (name: string, condition: string, columns = '') =>
   lookup(
     name,
     `SELECT u.uuid, u.web_login, u.i_access_level, u.blocked, u.is_recovery, u.password_hash, c.i_customer, c.path,
-       ${effectiveRights('c')} AS rights, ${addressAllowed('c', '$2')} AS address_allowed ${columns}
+       ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')},
+       ${addressAllowed('c', '$2')} AS address_allowed ${columns}
      FROM users u JOIN customers c ON c.i_customer = u.i_customer
      WHERE ${condition} AND u.deleted_at IS NULL AND c.deleted_at IS NULL`,
   );
@@ -84,12 +97,15 @@ export async function logIn(
 /** The caller that the token stands for; undefined for one that stands for nobody (any more). */
 export async function callerOfToken(
   keys: Keepers,
-  { address }: Visit,
+  visit: Visit,
   token: string,
 ): Promise<Caller | undefined> {
+  const { address } = visit;
+  // Made for each request, so that no token stays in memory.
+  const renew = () => callerOfToken(keys, visit, token);
   const key = `token ${address} ${digestOf(token).toString('base64')}`;
-  const remembered = keys.authority.recall(key) as Caller | undefined;
-  if (remembered) return remembered;
+  const remembered = keys.authority.recall(key) as Renewable | undefined;
+  if (remembered) return { ...remembered, renew };
   const since = keys.authority.moment();
   const claims = await readToken(keys, token);
   if (!claims) return undefined;
@@ -101,53 +117,62 @@ export async function callerOfToken(
   if (!person || person.ended || person.blocked || !isProven(keys, claims, person.password_hash))
     return undefined;
   demandOpen(person);
-  const { uuid, i_customer, path, rights, web_login, i_access_level } = person;
-  const caller: Caller = {
+  const { uuid, i_customer, path, rights, web_login, i_access_level, credentials_epoch } = person;
+  const actor = { i_customer, path, rights };
+  const caller: Renewable = {
     kind: 'login',
     address,
     login: web_login,
-    actor: { i_customer, path, rights },
+    id: `user ${uuid}`,
+    actor,
+    access: accessOf(actor, credentials_epoch, claims.expires_at),
     person: { uuid, permission: permissionOf(i_access_level, i_customer) },
   };
   keys.authority.keep(since, key, caller, { path, life_ms: person.life_ms });
-  return caller;
+  return { ...caller, renew };
 }
 
 const keyStatement = lookup(
   'customer_by_access_key',
-  `SELECT k.token_prefix, extract(epoch FROM k.tm_expire - now())::float8 * 1000 AS life_ms, c.i_customer, c.path,
-     ${effectiveRights('c')} AS rights, ${addressAllowed('c', '$2')} AS address_allowed
+  `SELECT k.uuid, k.token_prefix, k.tm_expire, extract(epoch FROM k.tm_expire - now())::float8 * 1000 AS life_ms, c.i_customer, c.path,
+     ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')}, ${addressAllowed('c', '$2')} AS address_allowed
    FROM access_keys k JOIN customers c ON c.i_customer = k.i_customer
    WHERE k.token_hash = $1 AND k.tm_expire > now() AND k.deleted_at IS NULL AND c.deleted_at IS NULL`,
 );
 
 /** The caller that the access key stands for: an administrator of its customer. */
 export async function callerOfAccessKey(
-  { db, authority }: Keepers,
-  { address }: Visit,
+  keys: Keepers,
+  visit: Visit,
   access_key: string,
 ): Promise<Caller | undefined> {
+  const { db, authority } = keys;
+  const { address } = visit;
+  const renew = () => callerOfAccessKey(keys, visit, access_key);
   const hash = digestOf(access_key);
   const key = `access key ${address} ${hash.toString('base64')}`;
-  const remembered = authority.recall(key) as Caller | undefined;
-  if (remembered) return remembered;
+  const remembered = authority.recall(key) as Renewable | undefined;
+  if (remembered) return { ...remembered, renew };
   const since = authority.moment();
-  const [found] = await db.query<Found & { token_prefix: string; life_ms: number }>(keyStatement, [
+  const [found] = await db.query<KeyRow>(keyStatement, [
     hash,
     inetOf(address),
   ]);
   if (!found) return undefined;
   demandOpen(found);
-  const { i_customer, path, rights, token_prefix, life_ms } = found;
-  const caller: Caller = {
+  const { i_customer, path, rights, uuid, token_prefix, life_ms, tm_expire, credentials_epoch } = found;
+  const actor = { i_customer, path, rights };
+  const caller: Renewable = {
     kind: 'login',
     address,
     login: `accesskey ${token_prefix}`,
-    actor: { i_customer, path, rights },
+    id: `key ${uuid}`,
+    actor,
+    access: accessOf(actor, credentials_epoch, tm_expire),
     person: { uuid: null, permission: permissions.administrator },
   };
   authority.keep(since, key, caller, { path, life_ms });
-  return caller;
+  return { ...caller, renew };
 }
 
 /** What proved itself may still not be let in. */

@@ -8,6 +8,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Transaction, lookup } from '../db/database';
 import { type Fault, forbidden } from '../faults';
+import { type Renew, accessOf, credentialsEpoch } from './access';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import { type Keepers, type Visit, apiRefusal, recordFailure } from './authenticate';
@@ -30,14 +31,17 @@ interface Person {
   readonly i_customer: number;
   readonly path: number[];
   readonly web_login: string;
+  readonly uuid: string;
   readonly is_default: boolean;
   readonly i_access_level: string;
   readonly blocked: boolean;
   readonly password_hash: string | null;
   readonly rights: EffectiveRights;
+  readonly credentials_epoch: number;
   readonly sealed: Buffer[] | null;
   /** Until the first of them expires; null: never. */
   readonly life_ms: number | null;
+  readonly valid_until: Date | null;
   readonly address_allowed: boolean | null;
 }
 
@@ -45,16 +49,17 @@ type PersonRow = { readonly failures: number } & (Person | { readonly web_login:
 
 const findStatement = lookup(
   'find_person',
-  `SELECT c.i_customer, c.path, u.web_login, u.is_default, u.i_access_level, u.blocked, u.password_hash,
-     ${effectiveRights('c')} AS rights,
-     k.sealed, k.life_ms,
+  `SELECT c.i_customer, c.path, u.web_login, u.uuid, u.is_default, u.i_access_level, u.blocked, u.password_hash,
+     ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')},
+     k.sealed, k.life_ms, k.valid_until,
      ${addressAllowed('c', '$6')} AS address_allowed,
      ${failureCount('$4', '$5')} AS failures
    FROM (SELECT $1::text AS name_key) n
    LEFT JOIN customers c ON c.name_key = n.name_key AND c.deleted_at IS NULL
    LEFT JOIN users u ON u.i_customer = c.i_customer AND u.login_key IN ($2, $3) AND u.deleted_at IS NULL AND NOT u.is_recovery
    LEFT JOIN LATERAL (
-     SELECT array_agg(a.sealed_ha1) AS sealed, extract(epoch FROM min(a.expires_at) - now())::float8 * 1000 AS life_ms
+     SELECT array_agg(a.sealed_ha1) AS sealed, extract(epoch FROM min(a.expires_at) - now())::float8 * 1000 AS life_ms,
+       min(a.expires_at) AS valid_until
      FROM api_credentials a
      WHERE u.is_default AND a.i_customer = c.i_customer AND (a.expires_at IS NULL OR a.expires_at > now())) k ON true
    ORDER BY u.login_key = $3 DESC NULLS LAST LIMIT 1`,
@@ -76,10 +81,17 @@ const personLife_ms = 5 * 60_000;
 
 /** The caller, if the password is right. Throws fault 429 when locked, 403 when it may not call. */
 export async function authenticateUser(
-  { db, config, authority, credentials }: Keepers,
-  { address, request_id }: Visit,
-  { customer, user, password }: Claimed,
+  keepers: Keepers,
+  visit: Visit,
+  claimed: Claimed,
 ): Promise<Caller | 'wrong'> {
+  const { db, config, authority, credentials } = keepers;
+  const { address } = visit;
+  const { customer, user, password } = claimed;
+  const renew: Renew = async () => {
+    const caller = await authenticateUser(keepers, visit, claimed);
+    return caller === 'wrong' ? undefined : caller;
+  };
   const ends_at = endOf({ config });
   const [customer_key, user_key] = [nameKey(customer), nameKey(user)];
   const suffix = `@${customer_key}`;
@@ -95,7 +107,7 @@ export async function authenticateUser(
     const { person, proof } = remembered;
     const isProven =
       timingSafeEqual(proof, proofOf(key, password)) || provesByHa1(credentials, person, password);
-    if (isProven) return callerOf(person, address);
+    if (isProven) return callerOf(person, address, renew);
   }
   const since = authority.moment();
   const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_key, inetOf(address)];
@@ -104,7 +116,7 @@ export async function authenticateUser(
 
   const known = row.web_login === null ? undefined : row;
   if (!(await proves(credentials, known, password))) {
-    const record = (tx: Transaction) => recordFailure(tx, { address, request_id }, known);
+    const record = (tx: Transaction) => recordFailure(tx, visit, known);
     await countFailure(db, lockout, record, ends_at);
     return 'wrong';
   }
@@ -116,15 +128,15 @@ export async function authenticateUser(
   const { path, life_ms, is_default } = known;
   const grounds = { path, login_key: lockout.login_key, life_ms: is_default ? life_ms : personLife_ms };
   authority.keep(since, key, { person: known, proof: proofOf(key, password) }, grounds);
-  return callerOf(known, address);
+  return callerOf(known, address, renew);
 }
 
-const callerOf = ({ i_customer, path, rights, web_login }: Person, address: string): Caller => ({
-  kind: 'login',
-  address,
-  login: web_login,
-  actor: { i_customer, path, rights },
-});
+function callerOf(person: Person, address: string, renew: Renew): Caller {
+  const { i_customer, path, rights, web_login, uuid, credentials_epoch, valid_until } = person;
+  const actor = { i_customer, path, rights };
+  const access = accessOf(actor, credentials_epoch, valid_until);
+  return { kind: 'login', address, login: web_login, id: `user ${uuid}`, actor, access, renew };
+}
 
 function userRefusal({ is_default, blocked, i_access_level }: Person): Fault | undefined {
   if (is_default) return undefined;

@@ -5,6 +5,7 @@
 import type { Config } from '../config';
 import { type Database, type Transaction, lookup } from '../db/database';
 import { type Fault, blocked, forbidden } from '../faults';
+import { type Access, type Renew, accessOf, credentialsEpoch } from './access';
 import { effectiveRights, pathOf } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import type { Authority } from './authority';
@@ -21,16 +22,17 @@ export type Proof = 'right' | 'wrong' | 'stale';
 
 const findLogin = lookup(
   'find_login',
-  `SELECT c.i_customer, ${pathOf('c')}, u.web_login,
-     ${effectiveRights('c')} AS rights,
-     k.sealed, k.life_ms,
+  `SELECT c.i_customer, ${pathOf('c')}, u.web_login, u.uuid,
+     ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')},
+     k.sealed, k.life_ms, k.valid_until,
      ${addressAllowed('c', '$4')} AS address_allowed,
      ${failureCount('$2', '$3')} AS failures
    FROM (SELECT $1::text AS login_key) l
    LEFT JOIN users u ON u.login_key = l.login_key AND u.is_default AND u.deleted_at IS NULL
    LEFT JOIN customers c ON c.i_customer = u.i_customer AND c.deleted_at IS NULL
    LEFT JOIN LATERAL (
-     SELECT array_agg(a.sealed_ha1) AS sealed, extract(epoch FROM min(a.expires_at) - now())::float8 * 1000 AS life_ms
+     SELECT array_agg(a.sealed_ha1) AS sealed, extract(epoch FROM min(a.expires_at) - now())::float8 * 1000 AS life_ms,
+       min(a.expires_at) AS valid_until
      FROM api_credentials a
      WHERE a.i_customer = c.i_customer AND (a.expires_at IS NULL OR a.expires_at > now())) k ON true`,
 );
@@ -39,18 +41,22 @@ interface FoundLogin {
   readonly i_customer: number;
   readonly path: number[];
   readonly web_login: string;
+  readonly uuid: string;
   readonly rights: EffectiveRights;
+  readonly credentials_epoch: number;
   readonly sealed: Buffer[] | null;
   /** Null: the customer has no list of addresses. */
   readonly address_allowed: boolean | null;
   /** Until the first of them expires; null: never. */
   readonly life_ms: number | null;
+  readonly valid_until: Date | null;
 }
 
 type LoginRow = { readonly failures: number } & (FoundLogin | { readonly i_customer: null });
 
 interface KnownLogin extends FoundLogin {
   readonly ha1s: readonly SealedHa1[];
+  readonly access: Access;
 }
 
 const ha1sOf = (credentials: Credentials, found: FoundLogin | undefined): readonly SealedHa1[] =>
@@ -79,20 +85,25 @@ const nobodys: SealedHa1 = () => nobodysHa1;
  * address failed too often for this login, 403 when the caller may not use the API.
  */
 export async function authenticateLogin(
-  { db, config, authority, credentials }: Keepers,
+  keepers: Keepers,
   visit: Visit,
   login: string,
   prove: (ha1: SealedHa1) => Proof,
 ): Promise<Caller | 'wrong' | 'stale'> {
+  const { db, config, authority, credentials } = keepers;
   const { address } = visit;
   const ends_at = endOf({ config });
   const lockout = apiLockout(address, login);
   const key = `login ${lockout.scope} ${nameKey(login)}`;
+  const renew: Renew = async () => {
+    const caller = await authenticateLogin(keepers, visit, login, prove);
+    return typeof caller === 'string' ? undefined : caller;
+  };
 
   // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
   const remembered = authority.recall(key) as KnownLogin | undefined;
   if (remembered && failuresUnderway(lockout) === 0 && remembered.ha1s.map(prove).includes('right')) {
-    return callerOf(remembered, address);
+    return callerOf(remembered, address, renew);
   }
   const since = authority.moment();
   const [row] = await db.query<LoginRow>(findLogin, [
@@ -115,20 +126,25 @@ export async function authenticateLogin(
   if (!proofs.includes('right')) return 'stale';
   const refusal = apiRefusal(known);
   if (refusal) throw refusal;
-  const { path, life_ms } = known;
-  authority.keep(since, key, { ...known, ha1s } satisfies KnownLogin, {
+  const { path, life_ms, credentials_epoch, valid_until } = known;
+  const access = accessOf(known, credentials_epoch, valid_until);
+  const kept: KnownLogin = { ...known, ha1s, access };
+  authority.keep(since, key, kept, {
     path,
     login_key: lockout.login_key,
     life_ms,
   });
-  return callerOf(known, address);
+  return callerOf(kept, address, renew);
 }
 
-const callerOf = (known: FoundLogin, address: string): Caller => ({
+const callerOf = (known: KnownLogin, address: string, renew: Renew): Caller => ({
   kind: 'login',
   address,
   login: known.web_login,
+  id: `user ${known.uuid}`,
   actor: known,
+  access: known.access,
+  renew,
 });
 
 /**

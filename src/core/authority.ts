@@ -24,6 +24,8 @@ export interface Authority {
   /** What was kept under the key and still holds. */
   recall(key: string): unknown;
   moment(): Moment;
+  /** Drops what stands on a payload, as if it had been announced. */
+  forget(payload: string): void;
   /** Keeps what was looked up after `since`. */
   keep(since: Moment, key: string, value: unknown, grounds: Grounds): void;
   close(): Promise<void>;
@@ -33,6 +35,7 @@ export interface Authority {
 export const noAuthority: Authority = {
   recall: () => undefined,
   moment: () => 0,
+  forget: () => undefined,
   keep: () => undefined,
   close: () => Promise.resolve(),
 };
@@ -70,6 +73,10 @@ export function createAuthority(
       return entry && performance.now() < entry.ends_at ? entry.value : undefined;
     },
     moment: () => announced,
+    forget: (payload) => {
+      announced += 1;
+      forget(entries, payload);
+    },
     keep: (since, key, value, grounds) => {
       if (since !== announced) return;
       entries.delete(key);

@@ -5,7 +5,7 @@
  */
 import { badParameter, blocked, notFound } from '../faults';
 import { type Named, isWithin } from './actors';
-import type { Caller, Method } from './method';
+import type { Call, Caller, Method } from './method';
 import { type Actor, demand, rootActor } from './rights';
 import { maxInteger } from './schema';
 import { Unreadable, type Value } from './values';
@@ -59,7 +59,25 @@ async function findNamed(find: Find, caller: Caller, named: Named | undefined): 
   return actor;
 }
 
-/** Throws fault 403 unless the actor effectively holds the right that the method declares. */
-export function authorize(actor: Actor, method: Method): void {
-  if (method.right !== 'none') demand(actor, method.right);
+/**
+ * Throws fault 403 unless the actor effectively holds the right that the method declares, or, where
+ * it is free for oneself only, the caller is the actor or holds the right for those below.
+ */
+export function authorize(caller: Caller, actor: Actor, { right }: Method): void {
+  if (right === 'none') return;
+  if (typeof right === 'string') demand(actor, right);
+  else if (caller.kind === 'login' && caller.actor.i_customer !== actor.i_customer)
+    demand(caller.actor, right.below);
+}
+
+/**
+ * Throws fault 403 unless the actor may do what the method does to this customer: to itself, or to
+ * one below it with the right that the method declares. Undefined stands for a customer that was not
+ * found, so that it is refused as one below is.
+ */
+export function demandRightOver(
+  { actor, right }: Pick<Call, 'actor' | 'right'>,
+  i_customer: number | undefined,
+): void {
+  if (typeof right === 'object' && i_customer !== actor.i_customer) demand(actor, right.below);
 }

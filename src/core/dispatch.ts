@@ -8,6 +8,7 @@ import type { Logger } from 'winston';
 import type { Config } from '../config';
 import type { Database, Transaction } from '../db/database';
 import { Fault } from '../faults';
+import { assertAccessAtCommit, withAccess } from './access';
 import { type Named, findActor, recallActor } from './actors';
 import { type AuditRecord, callerName, isChange, writeAudit } from './audit';
 import { authorize, readWholesaler, resolveActor } from './authorize';
@@ -109,10 +110,13 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
   }
   const on_behalf = wholesaler && 'i_customer' in wholesaler ? wholesaler : asked.on_behalf;
 
-  const outcome =
-    method.access === 'write'
-      ? await runWrite(core, request, trace, method, params, { ...asked, on_behalf })
-      : await runRead(core, request, trace, method, params, on_behalf);
+  const { authority } = core;
+  const outcome = await withAccess(authority, request.caller, (caller) => {
+    const proven = caller === request.caller ? request : { ...request, caller };
+    return method.access === 'write'
+      ? runWrite(core, proven, trace, method, params, { ...asked, on_behalf })
+      : runRead(core, proven, trace, method, params, on_behalf);
+  });
   return outcome instanceof Fault ? outcome : { method, result: outcome };
 }
 
@@ -149,10 +153,12 @@ async function runWrite(
       isItself ? ahead({ i_customer: idOf(request.caller, on_behalf) }) : undefined,
     ]);
     trace.actor = actor;
-    authorize(actor, method);
+    authorize(request.caller, actor, method);
     const call = callOf(core, request, method, actor, db);
     const work = async () => method.run(call, params, prepared, isItself ? early : await ahead(actor));
-    return keyed ? once(db, keyed, isNew === true, work) : work();
+    const result = await (keyed ? once(db, keyed, isNew === true, work) : work());
+    assertAccessAtCommit(db, request.caller, actor);
+    return result;
   }, request.ends_at);
 }
 
@@ -186,7 +192,7 @@ async function runRead(
   named: Named | undefined,
 ) {
   const actor = (trace.actor = await readingActor(core, request, method, named));
-  authorize(actor, method);
+  authorize(request.caller, actor, method);
   return method.run(callOf(core, request, method, actor, core.db), params);
 }
 
@@ -218,12 +224,19 @@ function callOf<Db extends Database | Transaction>(
     request_id,
     caller,
     actor,
+    right: method.right,
     db,
     log: core.log,
     config: core.config,
     credentials: core.credentials,
     now: new Date(),
     ends_at,
+    transaction: (work) =>
+      core.db.transaction(async (tx) => {
+        const result = await work(tx);
+        assertAccessAtCommit(tx, caller, actor);
+        return result;
+      }, ends_at),
     audit: async (record, tx) => {
       await writeAudit(tx ?? db, context, record);
       if (isChange(record)) await core.changed(tx ?? db, record);

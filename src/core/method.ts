@@ -12,10 +12,11 @@ import type { Logger } from 'winston';
 import type { Config } from '../config';
 import type { Database, Transaction } from '../db/database';
 import type { Fault, FaultName } from '../faults';
+import type { Access, Renew } from './access';
 import type { AuditRecord } from './audit';
 import type { Credentials } from './credentials';
 import type { Person } from './permission';
-import type { Actor, Right } from './rights';
+import type { Actor, ReadRight, WriteRight } from './rights';
 import type { Static, TObject, TSchema } from './schema';
 
 /** Who proved themselves, before anything was said about the call. */
@@ -24,11 +25,21 @@ export type Caller =
       readonly kind: 'login';
       readonly address: string;
       readonly login: string;
+      /** Who it is, whatever its login: `user <uuid>` or `key <uuid>`. */
+      readonly id: string;
       readonly actor: Actor;
+      readonly access: Access;
+      readonly renew: Renew;
       /** Where a face asks what the person itself may do, beside what its customer may. */
       readonly person?: Person;
     }
-  | { readonly kind: 'trusted'; readonly address: string }
+  | {
+      readonly kind: 'trusted';
+      readonly address: string;
+      /** Null: the settings trust it, which nobody changes while the server runs. */
+      readonly access: Access | null;
+      readonly renew: Renew;
+    }
   /** Somebody at the command line of the server itself. */
   | { readonly kind: 'operator'; readonly address: string };
 
@@ -37,6 +48,8 @@ export interface Call<Db = Transaction> {
   readonly request_id: string;
   readonly caller: Caller;
   readonly actor: Actor;
+  /** The right that the method declares. */
+  readonly right: WriteRight | ReadRight;
   readonly db: Db;
   readonly log: Logger;
   readonly config: Config;
@@ -45,6 +58,11 @@ export interface Call<Db = Transaction> {
   readonly now: Date;
   /** When the call must be over, as `performance.now()` tells it. */
   readonly ends_at: number;
+  /**
+   * For a read method that must change something: runs `work` in a transaction, which is rolled back where the
+   * access of the caller was revoked meanwhile.
+   */
+  readonly transaction: <T>(work: (tx: Transaction) => Promise<T>) => Promise<T>;
   /** Records what was changed, in the call's transaction or in the one given. */
   readonly audit: (record: AuditRecord, tx?: Transaction) => Promise<void>;
 }
@@ -53,8 +71,6 @@ interface Declaration<P extends TObject, R extends TSchema> {
   readonly name: string;
   /** One sentence for help, README and OpenAPI. */
   readonly summary: string;
-  /** The right that the actor must effectively hold; there is no default, so none can be forgotten. */
-  readonly right: Right | 'none';
   /**
    * Whether `i_wholesaler` must name the actor in trusted mode (`required`), may do so (`optional`,
    * else root acts), or is no parameter at all (`never`).
@@ -77,6 +93,11 @@ export interface WriteMethod<
   A = unknown,
 > extends Declaration<P, R> {
   readonly access: 'write';
+  /**
+   * The right that the actor must effectively hold, or that its caller must hold to act for somebody below. There is
+   * no default, so none can be forgotten.
+   */
+  readonly right: WriteRight;
   /** Slow work that must not hold a connection, such as hashing a password; runs before the transaction. */
   readonly prepare?: (params: Static<P>) => Promise<X>;
   /**
@@ -97,6 +118,8 @@ export interface ReadMethod<P extends TObject = TObject, R extends TSchema = TSc
   R
 > {
   readonly access: 'read';
+  /** The right that the actor must effectively hold; there is no default, so none can be forgotten. */
+  readonly right: ReadRight;
   readonly run: (call: Call<Database>, params: Static<P>) => Promise<Static<R> | Fault>;
 }
 

@@ -7,7 +7,7 @@
 import type { Database, Transaction } from '../db/database';
 import type { Fault, FaultName } from '../faults';
 import type { Call, Id, Method } from './method';
-import type { Right } from './rights';
+import type { ReadRight, WriteRight } from './rights';
 import {
   type Static,
   type TObject,
@@ -53,8 +53,6 @@ interface Address<P, Q, B, R> {
   readonly verb: Verb;
   readonly path: string;
   readonly summary: string;
-  /** As in a method: there is no default, so none can be forgotten. */
-  readonly right: Right | 'none';
   readonly faults: readonly FaultName[];
   readonly params?: P;
   readonly query?: Q;
@@ -66,6 +64,8 @@ interface Address<P, Q, B, R> {
 
 interface WriteOf<P extends TProperties, Q extends TProperties, B extends TProperties, A, X, F> {
   readonly access: 'write';
+  /** As in a method: there is no default, so none can be forgotten. */
+  readonly right: WriteRight;
   readonly prepare?: (given: Given<P, Q, B>) => Promise<X>;
   /** As in a method: what is looked at goes to the database together with the actor. */
   readonly ahead?: (db: Transaction, actor: Id, given: Given<P, Q, B>) => Promise<F>;
@@ -74,6 +74,7 @@ interface WriteOf<P extends TProperties, Q extends TProperties, B extends TPrope
 
 interface ReadOf<P extends TProperties, Q extends TProperties, B extends TProperties, A> {
   readonly access: 'read';
+  readonly right: ReadRight;
   readonly run: (call: Call<Database>, given: Given<P, Q, B>) => Promise<A | Fault>;
 }
 
@@ -108,10 +109,16 @@ function operationOf(
   address: Address<TProperties, TProperties, TProperties, TSchema>,
   answers: Operation['answers'],
   result: TSchema,
-  work: { access: 'read' | 'write'; run: unknown; prepare?: unknown; ahead?: unknown },
+  work: {
+    access: 'read' | 'write';
+    right: ReadRight | WriteRight;
+    run: unknown;
+    prepare?: unknown;
+    ahead?: unknown;
+  },
 ): Operation {
-  const { access, run, prepare, ahead } = work;
-  const { verb, path, summary, right, faults, params = none, query = none, body = none } = address;
+  const { access, right, run, prepare, ahead } = work;
+  const { verb, path, summary, faults, params = none, query = none, body = none } = address;
   const from = { path: Object.keys(params), query: Object.keys(query), body: Object.keys(body) };
   const name = `${verb} ${path}`;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);

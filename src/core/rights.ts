@@ -25,12 +25,32 @@ const bits = { add: 1, edit: 2, delete: 4 } as const;
 /** A right as a method declares it, such as `customers_mgmt:add`. */
 export type Right = `${MaskName}:${keyof typeof bits}` | 'root';
 
+/** Free for oneself. Acting for a customer below, or on one, needs the right. */
+export interface RightBelow {
+  readonly self: 'none';
+  readonly below: Right;
+}
+
+/** What a method that changes something may declare: 'none' would let those without rights change whom they act for. */
+export type WriteRight = Right | RightBelow;
+export type ReadRight = Right | 'none';
+
+export const editBelow = { self: 'none', below: 'customers_mgmt:edit' } as const satisfies RightBelow;
+
+/** A declared right for help and documents; undefined where there is none. */
+export function rightInWords(right: WriteRight | ReadRight): string | undefined {
+  if (right === 'none') return undefined;
+  return typeof right === 'string' ? right : `${right.below} (for customers below)`;
+}
+
 /** Rights as they hold through the whole chain above a customer. */
 export interface EffectiveRights
   extends Readonly<Record<MaskName, number>>, Readonly<Record<SwitchName, boolean>> {
   readonly api_access: boolean;
   /** True where the customer or anybody above it is blocked. */
   readonly blocked: boolean;
+  /** How often they were changed, summed over the path: `core/access.ts` compares it at COMMIT. */
+  readonly epoch: number;
 }
 
 /** A customer as somebody who acts. */
@@ -61,6 +81,7 @@ export const rootActor: Actor = {
     debit_credit_cards_enabled: true,
     api_access: true,
     blocked: false,
+    epoch: 0,
   },
 };
 

@@ -4,21 +4,30 @@
  */
 import { type AddressRange, asRanges } from '../config';
 import { type Database, sql } from '../db/database';
+import { type Access, accessOfHosts } from './access';
 import { type Authority, trustedHostsKey } from './authority';
 
-const listStatement = sql('trusted_hosts', 'SELECT address::text FROM trusted_hosts');
+const listStatement = sql(
+  'trusted_hosts',
+  `SELECT coalesce((SELECT json_agg(address::text) FROM trusted_hosts), '[]') AS addresses,
+     coalesce((SELECT epoch FROM access_epochs WHERE subject = 0), 0)::float8 AS epoch`,
+);
 
-type Ranges = readonly AddressRange[];
+interface TrustedHosts {
+  readonly ranges: readonly AddressRange[];
+  readonly access: Access;
+}
 
-/** Answers the ranges as they stand now. */
+/** Returns the ranges as they stand now, and the access that they give. */
 export const trustedHostsOf =
   ({ db, authority }: { readonly db: Database; readonly authority: Authority }) =>
-  async (): Promise<Ranges> => {
-    const remembered = authority.recall(trustedHostsKey) as Ranges | undefined;
+  async (): Promise<TrustedHosts> => {
+    const remembered = authority.recall(trustedHostsKey) as TrustedHosts | undefined;
     if (remembered) return remembered;
     const since = authority.moment();
-    const rows = await db.query<{ address: string }>(listStatement);
-    const ranges = rows.flatMap(({ address }) => asRanges(address));
-    authority.keep(since, trustedHostsKey, ranges, {});
-    return ranges;
+    const [row] = await db.query<{ addresses: string[]; epoch: number }>(listStatement);
+    if (!row) throw new Error('A row in any case was none');
+    const hosts = { ranges: row.addresses.flatMap(asRanges), access: accessOfHosts(row.epoch) };
+    authority.keep(since, trustedHostsKey, hosts, {});
+    return hosts;
   };

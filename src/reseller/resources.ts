@@ -9,6 +9,7 @@ import {
   struct,
   text,
 } from '../core/schema';
+import { editBelow } from '../core/rights';
 import {
   type Kind,
   type SipUser,
@@ -87,7 +88,7 @@ function changingOf<V extends object>(paths: Paths<V>): Operation[] {
   // What has been checked by the declared members is what the kind takes.
   const valuesOf = (given: object): V => given as V;
   const isFree = kind.product === undefined;
-  const write = { right: 'none' } as const;
+  const write = { right: editBelow } as const;
   return [
     defineOperation({
       ...write,

@@ -7,6 +7,7 @@ import { isUuid } from '../core/formats';
 import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
 import { type Operation, type Page, defineOperation, definePage, pageQuery } from '../core/operation';
+import { editBelow } from '../core/rights';
 import { type Static, type TObject, integer, nullable, optional, struct, text } from '../core/schema';
 import type { Database } from '../db/database';
 import { badParameter, notFound } from '../faults';
@@ -192,7 +193,7 @@ export const userOperations: readonly Operation[] = [
     path,
     summary: 'Makes a user of the actor.',
     access: 'write',
-    right: 'none',
+    right: editBelow,
     body: userBody,
     result: userShown,
     faults: ['conflict'],
@@ -216,7 +217,7 @@ export const userOperations: readonly Operation[] = [
     path: pathOfOne,
     summary: 'Replaces a user of the actor: what is left out is cleared, but the password stays.',
     access: 'write',
-    right: 'none',
+    right: editBelow,
     params: uuidInPath,
     body: { ...fields, password: optional(password) },
     result: userShown,
@@ -229,7 +230,7 @@ export const userOperations: readonly Operation[] = [
     path: pathOfOne,
     summary: 'Deletes a user of the actor.',
     access: 'write',
-    right: 'none',
+    right: editBelow,
     params: uuidInPath,
     result: struct({}),
     faults: ['not_found'],

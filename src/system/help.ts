@@ -1,12 +1,13 @@
 /** Help and signatures of a method, from its declaration. */
 import type { Method } from '../core/method';
+import { rightInWords } from '../core/rights';
 import { type TSchema, declared } from '../core/schema';
 import { faultsOf, typeInWords, wireType } from '../core/words';
 import { faultKinds } from '../faults';
 
 /** A page of plain text. */
 export function helpOf(method: Method): string {
-  const right = method.right === 'none' ? 'none' : method.right;
+  const right = rightInWords(method.right) ?? 'none';
   const params = Object.entries(method.params.properties).map(([name, schema]) => line(name, schema, method));
   return [
     `${method.name}: ${method.summary}`,

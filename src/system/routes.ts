@@ -16,9 +16,10 @@ export function systemRoutes(
   metrics: Metrics,
   isInside: (request: IncomingMessage) => Promise<boolean>,
 ): void {
-  app.get('/health/live', () => ({ status: 'live' }));
+  const isPublic = { config: { isPublic: true } } as const;
+  app.get('/health/live', isPublic, () => ({ status: 'live' }));
 
-  app.get('/health/ready', async (_request, reply) => {
+  app.get('/health/ready', isPublic, async (_request, reply) => {
     try {
       const [row] = await core.db.query<{ read_only: boolean }>(ping);
       if (row?.read_only) return await reply.code(503).send({ status: 'the database is read-only' });
@@ -34,7 +35,7 @@ export function systemRoutes(
     if (!allowed)
       return reply
         .code(403)
-        .send({ error: 'Only loopback, trusted hosts, or with METRICS_TOKEN as bearer token' });
+        .send({ error: 'Only loopback and trusted hosts, without a browser, or METRICS_TOKEN as bearer token' });
     return reply.type(metrics.content_type).send(await metrics.text());
   });
 }

@@ -2,6 +2,7 @@
 import { newAccessKey } from '../core/authenticate-token';
 import { newestQuery } from '../core/newest';
 import { defineOperation, definePage } from '../core/operation';
+import { editBelow } from '../core/rights';
 import { integer, optional, struct, text } from '../core/schema';
 import { deleteOwned, getOwned, makeOwned, newestOwned, replaceOwned } from '../resources/service';
 import type { OwnedRow } from '../resources/service';
@@ -56,6 +57,7 @@ export const accessKeyOperations = needing(administrator, [
     ...base,
     verb: 'POST',
     access: 'write',
+    right: editBelow,
     path: '/accesskeys',
     summary: 'Makes an access key, and tells it this once.',
     body: {
@@ -87,6 +89,7 @@ export const accessKeyOperations = needing(administrator, [
     ...base,
     verb: 'PUT',
     access: 'write',
+    right: editBelow,
     path: '/accesskeys/{id}',
     summary: 'Changes name and detail of an access key.',
     params: idInPath,
@@ -98,6 +101,7 @@ export const accessKeyOperations = needing(administrator, [
     ...base,
     verb: 'DELETE',
     access: 'write',
+    right: editBelow,
     path: '/accesskeys/{id}',
     summary: 'Ends an access key at once, and answers it.',
     params: idInPath,

@@ -5,7 +5,7 @@ import type { Call } from '../core/method';
 import { newestQuery } from '../core/newest';
 import { defineOperation, definePage } from '../core/operation';
 import { holdable, permissionOf, permissionOfCaller } from '../core/permission';
-import { rootId } from '../core/rights';
+import { editBelow, rootId } from '../core/rights';
 import { type Static, integer, list, oneOf, optional, struct, text } from '../core/schema';
 import { badParameter, forbidden } from '../faults';
 import { tagKind } from '../resources/tenant-kinds';
@@ -153,6 +153,7 @@ const ofAll = needing(administratorOrManager, [
     ...base,
     verb: 'POST',
     access: 'write',
+    right: editBelow,
     path: '/agents',
     summary: 'Makes an agent of the tenant.',
     body: {
@@ -177,6 +178,7 @@ const ofAll = needing(administratorOrManager, [
     ...base,
     verb: 'DELETE',
     access: 'write',
+    right: editBelow,
     path: '/agents/{id}',
     summary: 'Deletes an agent, and answers it; not the guest agent, nor the only other administrator.',
     params: idInPath,
@@ -190,6 +192,7 @@ const ofAll = needing(administratorOrManager, [
   defineOperation({
     ...changing,
     access: 'write',
+    right: editBelow,
     path: '/agents/{id}/permission',
     summary: 'Says what an agent may do; nobody gives what he does not hold.',
     body: { permission },
@@ -210,6 +213,7 @@ const ofAll = needing(administratorOrManager, [
   defineOperation({
     ...changing,
     access: 'write',
+    right: editBelow,
     path: '/agents/{id}/password',
     summary: 'Gives an agent another password; its tokens end at once.',
     body: { password },
@@ -225,6 +229,7 @@ const ofAll = needing(administratorOrManager, [
   defineOperation({
     ...changing,
     access: 'write',
+    right: editBelow,
     path: '/agents/{id}/addresses',
     summary: 'Says where an agent is reached.',
     body: { addresses: addressList },
@@ -234,6 +239,7 @@ const ofAll = needing(administratorOrManager, [
   defineOperation({
     ...changing,
     access: 'write',
+    right: editBelow,
     path: '/agents/{id}/tag_ids',
     summary: 'Gives an agent tags of the tenant.',
     body: { tag_ids: tagIds },
@@ -305,6 +311,7 @@ const ofOneself = needing(agentBit | administratorOrManager, [
   defineOperation({
     ...changing,
     access: 'write',
+    right: editBelow,
     path: '/agents/{id}',
     summary: 'Changes name, detail and ring method of an agent, or of oneself; what is left out stays.',
     body: { name: optional(name), detail: optional(detail), ring_method: optional(ringMethod) },
@@ -315,6 +322,7 @@ const ofOneself = needing(agentBit | administratorOrManager, [
   defineOperation({
     ...changing,
     access: 'write',
+    right: editBelow,
     path: '/agents/{id}/status',
     summary: 'Says whether an agent, or oneself, can be reached.',
     body: { status },

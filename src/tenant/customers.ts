@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Call, Id } from '../core/method';
 import { newestQuery } from '../core/newest';
 import { defineOperation, definePage } from '../core/operation';
-import { demand } from '../core/rights';
+import { demandRightOver } from '../core/authorize';
+import { editBelow } from '../core/rights';
 import { locked, optional } from '../core/schema';
 import { badParameter, forbidden } from '../faults';
 import { type Profile, changeProfile } from '../customers/profile';
@@ -85,7 +86,7 @@ const demandPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_id
 
 /** Changes oneself, or, with the right to edit, a customer below. */
 async function changeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
-  if (row.i_customer !== call.actor.i_customer) demand(call.actor, 'customers_mgmt:edit');
+  demandRightOver(call, row.i_customer);
   return writeTenant(call, row, given);
 }
 
@@ -198,6 +199,7 @@ const changing = needing(administrator, [
     ...base,
     verb: 'PUT',
     access: 'write',
+    right: editBelow,
     path: '/customers/{id}',
     summary: 'Changes the own customer or one below it: what is left out stays.',
     params: { id: idInPath.id },
@@ -211,6 +213,7 @@ const changing = needing(administrator, [
     ...base,
     verb: 'PUT',
     access: 'write',
+    right: editBelow,
     path: '/customer',
     summary: 'Changes the own customer: what is left out stays.',
     body: { id: optional(locked('Fixed.')), ...changeBody },

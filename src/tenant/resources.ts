@@ -15,6 +15,7 @@ import {
   text,
   uuid,
 } from '../core/schema';
+import { editBelow } from '../core/rights';
 import type { Kind } from '../resources/kinds';
 import {
   type OwnedRow,
@@ -120,7 +121,7 @@ function changingOf<V extends object>(paths: Paths<V>): Operation[] {
   const { path, kind, body, replacement = body, fallbacks } = paths;
   const [one] = paths.words;
   const { prepare = (_call: Call, given: V) => Promise.resolve(given), remove = deleteOwned } = paths;
-  const base = { right: 'none', result: resultOf(paths) } as const;
+  const base = { right: editBelow, result: resultOf(paths) } as const;
   // What has been checked by the declared members is what the kind takes.
   const valuesOf = (given: object): V => given as V;
   return [

@@ -1,6 +1,7 @@
 /** The calls about people who log in: the table of contents of this folder. */
 import { hashGivenPassword } from '../core/credentials';
 import { defineMethod } from '../core/method';
+import { editBelow } from '../core/rights';
 import { flag, id, integer, nullable, ok, oneOf, optional, streamed, struct, text } from '../core/schema';
 import { authCustomer } from './authenticate';
 import { resetCustomerOneTimePassword } from './one-time-password';
@@ -41,7 +42,8 @@ const webUser = struct({
   is_recovery: flag('Whether it is the recovery user, which nobody can change.'),
 });
 
-const own = { trusted: 'required', right: 'none' } as const;
+const own = { trusted: 'required', right: editBelow } as const;
+const look = { trusted: 'required', right: 'none' } as const;
 const oneUser = struct({ i_web_user: id('The user; neither the default user nor the recovery user.') });
 const oneUserAnswer = struct({ result: ok, i_web_user: id('The user.') });
 
@@ -73,7 +75,7 @@ export const userMethods = [
     summary:
       'Makes a one-time password for a login of the actor or of a customer below it, and unlocks the login.',
     access: 'write',
-    right: 'none',
+    right: editBelow,
     trusted: 'required',
     params: struct({
       web_login: text(255, 'The login. Those of others need the right customers_mgmt:edit.', {
@@ -150,7 +152,7 @@ export const userMethods = [
     run: unblockWebUser,
   }),
   defineMethod({
-    ...own,
+    ...look,
     access: 'read',
     name: 'getWebUserInfo',
     summary: 'Answers a user of the actor or of a customer below it; never a password.',
@@ -160,7 +162,7 @@ export const userMethods = [
     run: getWebUserInfo,
   }),
   defineMethod({
-    ...own,
+    ...look,
     access: 'read',
     name: 'listWebUsers',
     summary: 'Lists the users of the actor or of a customer below it.',

@@ -1,8 +1,8 @@
 /** resetCustomerOneTimePassword: a way in for somebody who lost the password, once and for a limited time. */
+import { demandRightOver } from '../core/authorize';
 import { randomPassword } from '../core/credentials';
 import { forgiveFailures } from '../core/lockout';
 import type { Call } from '../core/method';
-import { demand } from '../core/rights';
 import { forbidden, notFound } from '../faults';
 import { findUser, setOneTimePassword } from './repository';
 
@@ -10,7 +10,7 @@ export async function resetCustomerOneTimePassword(call: Call, { web_login }: { 
   const { actor, db } = call;
   const user = await findUser(db, actor, web_login);
   // The right comes before the target: without it, known and unknown logins of others look the same.
-  if (user?.i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
+  demandRightOver(call, user?.i_customer);
   if (!user) throw notFound();
   if (user.is_recovery) throw forbidden('The recovery user has no password');
 

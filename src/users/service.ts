@@ -3,11 +3,11 @@
  * updateCustomer; the recovery user is changed by nobody. Users of customers below need the right
  * to edit; the actor's own users are its own affair.
  */
+import { demandRightOver } from '../core/authorize';
 import { changesBetween, secretChange } from '../core/audit';
 import { inBatches, isEmpty } from '../core/batches';
 import type { Call } from '../core/method';
 import { demandPolicy, demandSatisfies } from '../core/password-policy';
-import { demand } from '../core/rights';
 import { demandWithin } from '../core/tree';
 import type { Database } from '../db/database';
 import { forbidden, notFound } from '../faults';
@@ -36,7 +36,7 @@ export async function createWebUser(
 ) {
   const { actor, db } = call;
   const i_customer = params.i_customer ?? actor.i_customer;
-  if (i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
+  demandRightOver(call, i_customer);
   const [, i_web_user] = await Promise.all([
     demandWithin(db, actor, i_customer),
     makeUser(call, i_customer, params, password_hash),
@@ -133,7 +133,7 @@ async function demandNotLast({ db }: Call, user: LockedUser): Promise<void> {
 /** The user, locked, if the actor may change it; 403 without the right, before it is told whether there is one. */
 async function demandChangeable(call: Call, i_web_user: number): Promise<LockedUser> {
   const user = await repository.lockUser(call.db, call.actor, i_web_user);
-  if (user?.i_customer !== call.actor.i_customer) demand(call.actor, 'customers_mgmt:edit');
+  demandRightOver(call, user?.i_customer);
   if (!user) throw notFound('User');
   if (user.is_default) {
     throw forbidden('The default user is the customer itself: it is changed by updateCustomer');

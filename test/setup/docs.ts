@@ -12,6 +12,7 @@ import { runCommand } from '../../src/commands/program';
 import { settings } from '../../src/config';
 import type { Method } from '../../src/core/method';
 import type { Operation } from '../../src/core/operation';
+import { rightInWords } from '../../src/core/rights';
 import { declared } from '../../src/core/schema';
 import { type Attribute, attributes, requiredAttributes } from '../../src/customers/fields';
 import { openDatabase } from '../../src/db/database';
@@ -71,9 +72,14 @@ const numbersOf = (method: Method): string =>
     .map((name) => faultKinds[name].number)
     .join(', ');
 
+const rightCell = ({ right }: Method): string => {
+  const words = rightInWords(right);
+  return words === undefined ? '' : words.replace(/^\S+/, code);
+};
+
 const methodRows = methods.map((method) => [
   code(method.name),
-  method.right === 'none' ? '' : code(method.right),
+  rightCell(method),
   parametersOf(method),
   answerOf(method),
   numbersOf(method),
@@ -100,7 +106,7 @@ const operationRows = (operations: readonly Operation[]): string[][] =>
       .map((name) => (required.has(name) ? code(name) : `[${code(name)}]`));
     return [
       code(`${verb} ${path}`),
-      method.right === 'none' ? '' : code(method.right),
+      rightCell(method),
       members.join(', '),
       statusesOf(operation).join(', '),
       method.summary,

@@ -1,6 +1,7 @@
 /** The methods and operations as a page to read: plain HTML without scripts, made once from the declarations. */
 import type { Method } from '../../core/method';
 import type { Operation } from '../../core/operation';
+import { rightInWords } from '../../core/rights';
 import { type TSchema, declared } from '../../core/schema';
 import { faultsOf, typeInWords } from '../../core/words';
 import { faultKinds } from '../../faults';
@@ -72,9 +73,10 @@ function sectionOf(method: Method): string {
 }
 
 function headOf(name: string, { summary, right }: Method, refusals: string): string {
-  const rightInWords = right === 'none' ? '' : `Right: ${right}. `;
+  const words = rightInWords(right);
+  const needed = words === undefined ? '' : `Right: ${words}. `;
   return `<h2 id="${idOf(name)}">${escape(name)}</h2><p>${prose(summary)}</p>
-<p class="note">${escape(rightInWords + refusals)}</p>`;
+<p class="note">${escape(needed + refusals)}</p>`;
 }
 
 const tableOf = (head: string, rows: readonly string[]): string =>

@@ -11,8 +11,11 @@ export function docsRoutes(app: FastifyInstance, core: Core, faces: readonly Res
   const phpForm = core.config.api_php === 'on';
   const document = JSON.stringify(openApiOf(methods, faces, packageJson.version, phpForm));
   const page = pageOf(methods, faces);
-  app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document));
-  app.get('/docs', (_request, reply) =>
+  const isPublic = { config: { isPublic: true } } as const;
+  app.get('/openapi.json', isPublic, (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(document),
+  );
+  app.get('/docs', isPublic, (_request, reply) =>
     reply
       .type('text/html; charset=utf-8')
       .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")

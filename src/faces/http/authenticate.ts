@@ -10,6 +10,7 @@ import type { Core } from '../../core/dispatch';
 import type { Caller } from '../../core/method';
 import { trustedHostsOf } from '../../core/trusted-hosts';
 import { type Origin, isInRanges, isLoopback, originOf } from './address';
+import { demandNoBrowser, isFromBrowser } from './browser';
 import { type Digest, createDigest } from './digest';
 
 /** Ask again: the values of the WWW-Authenticate header, a line for each. */
@@ -21,9 +22,15 @@ export class Challenge {
 export type Authenticate = (
   request: IncomingMessage,
   request_id: string,
-  /** Login and password that came otherwise than in a header; they count as Basic does. */
-  given?: Password,
+  options?: AuthenticateOptions,
 ) => Promise<Caller | Challenge>;
+
+interface AuthenticateOptions {
+  /** Login and password that came otherwise than in a header; they count as Basic does. */
+  readonly given?: Password | undefined;
+  /** A trusted host needs a password, too. */
+  readonly trusted?: 'never';
+}
 
 interface Password {
   readonly login: string;
@@ -39,19 +46,25 @@ export function createAuthenticate(core: Core): Authenticate {
   });
   const trustedHosts = trustedHostsOf(core);
 
+  const trustedCaller = async (address: string): Promise<Caller | undefined> => {
+    const renew = () => trustedCaller(address);
+    if (isInRanges(address, config.trusted_hosts)) return { kind: 'trusted', address, access: null, renew };
+    const { ranges, access } = await trustedHosts();
+    return isInRanges(address, ranges) ? { kind: 'trusted', address, access, renew } : undefined;
+  };
+
   const challenge = (request: IncomingMessage, origin: Origin, stale: boolean): Challenge => {
     const basic = allowsBasic(origin) ? [`Basic realm="${realm}"`] : [];
     return new Challenge([...digest.challenges(stale, knowsMd5Only(request)), ...basic]);
   };
 
-  return async (request, request_id, given) => {
+  return async (request, request_id, { given, trusted } = {}) => {
     const origin = originOf(request, config.trusted_proxies);
     const { address } = origin;
-    if (
-      origin.certain &&
-      (isInRanges(address, config.trusted_hosts) || isInRanges(address, await trustedHosts()))
-    ) {
-      return { kind: 'trusted', address };
+    const host = origin.certain && trusted !== 'never' ? await trustedCaller(address) : undefined;
+    if (host) {
+      demandNoBrowser(request);
+      return host;
     }
     const header = request.headers.authorization ?? '';
     const claim =
@@ -67,15 +80,17 @@ export function createAuthenticate(core: Core): Authenticate {
   };
 }
 
-/** Whether a request comes from loopback or from a trusted host; without a database the table's hosts are outside. */
+/** Whether a request comes from loopback or from a trusted host, and from no browser; without a database the table's hosts are outside. */
 export function createIsInside(core: Core): (request: IncomingMessage) => Promise<boolean> {
   const trustedHosts = trustedHostsOf(core);
   return async (request) => {
+    if (isFromBrowser(request)) return false;
     const origin = originOf(request, core.config.trusted_proxies);
     if (isLoopback(origin)) return true;
     if (!origin.certain) return false;
     if (isInRanges(origin.address, core.config.trusted_hosts)) return true;
-    return isInRanges(origin.address, await trustedHosts().catch(() => []));
+    const { ranges } = await trustedHosts().catch(() => ({ ranges: [] }));
+    return isInRanges(origin.address, ranges);
   };
 }
 

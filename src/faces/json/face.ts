@@ -1,7 +1,8 @@
 /**
  * The JSON face: the same registry over POST /json/<method>, one object in, one object out; faults
  * with the HTTP status of their kind. And, where TREELINE_API_PHP asks for it, the old form
- * GET /api.php?username=&apipassword=&action=&JSONString=, whose query never reaches a log.
+ * GET /api.php?username=&apipassword=&action=&JSONString=, whose query never reaches a log. It needs
+ * a password from trusted hosts, too: any web page can make a browser send a GET.
  */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -44,7 +45,7 @@ function phpForm(app: FastifyInstance, core: Core, authenticate: Authenticate): 
     url: '/api.php',
     onRequest: identifyWith(
       core,
-      (raw, request_id) => authenticate(raw, request_id, passwordOf(raw.url)),
+      (raw, request_id) => authenticate(raw, request_id, { given: passwordOf(raw.url), trusted: 'never' }),
       send,
     ),
     handler: async (request, reply) => {

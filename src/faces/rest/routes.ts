@@ -15,6 +15,7 @@ import { type Check, compileCheck } from '../../core/parameters';
 import { declared } from '../../core/schema';
 import type { Struct, Value } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
+import { BrowserRefused } from '../http/browser';
 import { arrivalOf, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { readMembers } from '../json/values';
 
@@ -62,7 +63,8 @@ export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
   const errorHandler: Answering['errorHandler'] = (error, _request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) {
-      void send(reply, new Refused(status, error.message));
+      const reason = error instanceof BrowserRefused ? error.reason : undefined;
+      void send(reply, new Refused(status, error.message, reason));
       return;
     }
     core.log.error('Internal error', { request_id: reply.request.id, stack: error.stack });

@@ -34,7 +34,7 @@ export async function identify(core: Core, request: FastifyRequest): Promise<Cal
   const visit = visitOf(core, request);
   const shown = shownBy(request);
   if (!shown) throw new Refused(401, 'A token or an access key is required', 'AUTHENTICATION_REQUIRED');
-  if (shown.kind === 'cookie') demandOwnPage(request);
+  if (shown.kind === 'cookie') demandJson(request);
   const find = shown.kind === 'access key' ? callerOfAccessKey : callerOfToken;
   const caller = await find(core, visit, shown.secret);
   if (!caller)
@@ -50,18 +50,11 @@ export function visitOf(core: Core, request: FastifyRequest) {
   return { address: origin.address, request_id: request.id, encrypted: origin.encrypted };
 }
 
-function demandOwnPage(request: FastifyRequest): void {
+/** Forms of other pages, which some browsers send without an origin, cannot have this type. */
+function demandJson(request: FastifyRequest): void {
   if (request.method === 'GET') return;
   // The type is gone from `headers`, where Fastify would judge it.
   const [type = ''] = request.raw.headersDistinct['content-type'] ?? [];
   if (request.method !== 'DELETE' && !/^application\/json\s*(;|$)/i.test(type))
     throw new Refused(400, 'With a cookie, what changes something must be application/json', 'JSON_REQUIRED');
-  demandOwnOrigin(request);
-}
-
-export function demandOwnOrigin(request: FastifyRequest): void {
-  const { origin, host } = request.headers;
-  if (origin === undefined) return;
-  if (!URL.canParse(origin) || new URL(origin).host !== host)
-    throw new Refused(403, 'Only pages of this server may do this', 'FOREIGN_ORIGIN');
 }

@@ -10,7 +10,7 @@ import { Fault } from '../../faults';
 import { limitsOf, readBody } from '../http/entrance';
 import { readMembers } from '../json/values';
 import { type Answering, Refused } from '../rest/routes';
-import { demandOwnOrigin, identify, shownBy, visitOf } from './credentials';
+import { identify, shownBy, visitOf } from './credentials';
 
 export const loginBody = struct({
   username: text(255, 'The login.', { digits: true }),
@@ -43,8 +43,6 @@ export function sessionRoutes(app: FastifyInstance, core: Core, answering: Answe
   };
   route('/auth/login', async (request, reply) => {
     const { encrypted, ...visit } = visitOf(core, request);
-    // A page of others must not log a browser in as somebody.
-    demandOwnOrigin(request);
     const given = await readLogin(core, request);
     const session = await logIn(core, visit, given, new Date(performance.timeOrigin + performance.now()));
     if (session === 'wrong')
