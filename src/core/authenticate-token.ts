@@ -9,13 +9,14 @@ import { blocked, forbidden } from '../faults';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import { type Keepers, type Visit, recordFailure } from './authenticate';
-import { verifyPassword } from './credentials';
+import { hashingFor } from './hashing';
 import { endOf } from './in-time';
-import { countFailure, refuseLocked, tokenLockout } from './lockout';
+import { type Lockout, countFailure, refuseLocked, tokenLockout } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
 import { permissionOf, permissions } from './permission';
 import type { EffectiveRights } from './rights';
+import { loginShare } from './turns';
 import { type Claims, isProven, issueToken, readToken } from './tokens';
 
 export const tokenLife_s = 7 * 24 * 3_600;
@@ -61,17 +62,33 @@ export interface Session {
 export async function logIn(
   keys: Keepers,
   visit: Visit,
-  { username, password }: { readonly username: string; readonly password: string },
+  given: LoginBody,
   now: Date,
 ): Promise<Session | 'wrong'> {
-  const { db } = keys;
+  const lockout = tokenLockout(keys.config, visit.address, given.username);
+  const share = loginShare(visit.address, lockout.login_key);
   const ends_at = endOf(keys);
-  const lockout = tokenLockout(visit.address, username);
+  return keys.turns.logins.run(share, ends_at, () => tryLogIn(keys, visit, given, { now, lockout, ends_at }));
+}
+
+interface LoginBody {
+  readonly username: string;
+  readonly password: string;
+}
+
+async function tryLogIn(
+  keys: Keepers,
+  visit: Visit,
+  { username, password }: LoginBody,
+  { now, lockout, ends_at }: { readonly now: Date; readonly lockout: Lockout; readonly ends_at: number },
+): Promise<Session | 'wrong'> {
+  const { db, turns } = keys;
+  const { verify } = hashingFor(turns, loginShare(visit.address, lockout.login_key), ends_at);
   await refuseLocked(db, lockout);
   const [found] = await db.query<PersonRow>(byLoginStatement, [nameKey(username), inetOf(visit.address)]);
   const person = found?.blocked === false ? found : undefined;
-  if (!(await verifyPassword(person?.password_hash, password)) || !person) {
-    await countFailure(db, lockout, (tx) => recordFailure(tx, visit, found), ends_at);
+  if (!(await verify(person?.password_hash, password)) || !person) {
+    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, found), ends_at);
     return 'wrong';
   }
   // Whoever guessed right while others closed the lock is told nothing.
@@ -90,6 +107,18 @@ export async function callerOfToken(
   const key = `token ${address} ${digestOf(token).toString('base64')}`;
   const remembered = keys.authority.recall(key) as Caller | undefined;
   if (remembered) return remembered;
+  // Tokens that nobody made take turns with one another.
+  return keys.turns.logins.run(loginShare(address, 'token'), endOf(keys), () =>
+    lookUpToken(keys, address, token, key),
+  );
+}
+
+async function lookUpToken(
+  keys: Keepers,
+  address: string,
+  token: string,
+  key: string,
+): Promise<Caller | undefined> {
   const since = keys.authority.moment();
   const claims = await readToken(keys, token);
   if (!claims) return undefined;
@@ -123,14 +152,25 @@ const keyStatement = lookup(
 
 /** The caller that the access key stands for: an administrator of its customer. */
 export async function callerOfAccessKey(
-  { db, authority }: Keepers,
+  keys: Keepers,
   { address }: Visit,
   access_key: string,
 ): Promise<Caller | undefined> {
   const hash = digestOf(access_key);
   const key = `access key ${address} ${hash.toString('base64')}`;
-  const remembered = authority.recall(key) as Caller | undefined;
+  const remembered = keys.authority.recall(key) as Caller | undefined;
   if (remembered) return remembered;
+  return keys.turns.logins.run(loginShare(address, 'access key'), endOf(keys), () =>
+    lookUpAccessKey(keys, address, hash, key),
+  );
+}
+
+async function lookUpAccessKey(
+  { db, authority }: Keepers,
+  address: string,
+  hash: Buffer,
+  key: string,
+): Promise<Caller | undefined> {
   const since = authority.moment();
   const [found] = await db.query<Found & { token_prefix: string; life_ms: number }>(keyStatement, [
     hash,

@@ -6,6 +6,7 @@
 import { badParameter, blocked, notFound } from '../faults';
 import { type Named, isWithin } from './actors';
 import type { Caller, Method } from './method';
+import type { Params } from './parameters';
 import { type Actor, demand, rootActor } from './rights';
 import { maxInteger } from './schema';
 import { Unreadable, type Value } from './values';
@@ -59,7 +60,8 @@ async function findNamed(find: Find, caller: Caller, named: Named | undefined): 
   return actor;
 }
 
-/** Throws fault 403 unless the actor effectively holds the right that the method declares. */
-export function authorize(actor: Actor, method: Method): void {
+/** Throws fault 403 unless the actor effectively holds the right that the method declares, and may make this call. */
+export function authorize(caller: Caller, actor: Actor, method: Method, params: Params): void {
   if (method.right !== 'none') demand(actor, method.right);
+  method.mayCall?.({ caller, actor }, params);
 }

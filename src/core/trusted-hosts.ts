@@ -3,10 +3,10 @@
  * runs; those of the settings are beside them. Without a database nobody of the table is trusted.
  */
 import { type AddressRange, asRanges } from '../config';
-import { type Database, sql } from '../db/database';
+import { type Database, lookup } from '../db/database';
 import { type Authority, trustedHostsKey } from './authority';
 
-const listStatement = sql('trusted_hosts', 'SELECT address::text FROM trusted_hosts');
+const listStatement = lookup('trusted_hosts', 'SELECT address::text FROM trusted_hosts');
 
 type Ranges = readonly AddressRange[];
 

@@ -67,9 +67,7 @@ function answerOf({ result }: Method): string {
 }
 
 const numbersOf = (method: Method): string =>
-  faultsOf(method)
-    .map((name) => faultKinds[name].number)
-    .join(', ');
+  [...new Set(faultsOf(method).map((name) => faultKinds[name].number))].join(', ');
 
 const methodRows = methods.map((method) => [
   code(method.name),
