@@ -20,6 +20,7 @@ import { purgeIdempotencyKeys } from './core/idempotency';
 import { purgeFailures } from './core/lockout';
 import type { Method } from './core/method';
 import { createRegistry } from './core/registry';
+import { createTurns } from './core/turns';
 import { customerMethods } from './customers/methods';
 import { dictionaryMethods } from './dictionaries/methods';
 import type { Database } from './db/database';
@@ -74,6 +75,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
     authority: createAuthority(db, (payload) => {
       if (payload === undefined || payload === eventsTable) wakeSender();
     }),
+    turns: createTurns(config),
     log,
     credentials: openCredentials(secret_key, config.secret_key_previous),
     registry: createRegistry(allMethods(() => core)),

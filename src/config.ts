@@ -185,6 +185,84 @@ export const settings = {
     whole(100, 600_000),
     'How long a call waits for a free connection before it answers 503, in milliseconds.',
   ),
+  slow_pool_size: setting(
+    'TREELINE_SLOW_POOL_SIZE',
+    '4',
+    whole(1, 1_000),
+    'Connections to PostgreSQL for slow reads alone, such as audit records, statements, totals and patterns.',
+  ),
+  slow_read_timeout_ms: setting(
+    'TREELINE_SLOW_READ_TIMEOUT_MS',
+    '5000',
+    whole(100, 600_000),
+    'How long one statement of a slow read may take before the call answers 503, in milliseconds.',
+  ),
+  calls_per_caller: setting(
+    'TREELINE_CALLS_PER_CALLER',
+    '8',
+    whole(1, 1_000),
+    "How many of one customer's calls may hold a connection at once; it never gets all of them.",
+  ),
+  waiting_per_caller: setting(
+    'TREELINE_WAITING_PER_CALLER',
+    '1000',
+    whole(1, 100_000),
+    "How many of one customer's calls may wait for their turn; one more answers 429.",
+  ),
+  call_rate: setting(
+    'TREELINE_CALL_RATE',
+    '10000',
+    whole(1, 1_000_000),
+    'How many calls a second one customer may make; faster ones answer 429.',
+  ),
+  call_burst: setting(
+    'TREELINE_CALL_BURST',
+    '20000',
+    whole(1, 10_000_000),
+    'How many calls a customer that was quiet may make at once before the rate holds.',
+  ),
+  hashes_at_once: setting(
+    'TREELINE_HASHES_AT_ONCE',
+    '2',
+    whole(1, 64),
+    'How many web passwords are hashed at once; about the number of cores.',
+  ),
+  logins_per_address: setting(
+    'TREELINE_LOGINS_PER_ADDRESS',
+    '1000',
+    whole(1, 100_000),
+    'How many requests of one address may wait for their credentials to be checked; one more answers 429.',
+  ),
+  connections_per_address: setting(
+    'TREELINE_CONNECTIONS_PER_ADDRESS',
+    '1024',
+    whole(1, 1_000_000),
+    'How many connections one address may have open; trusted proxies have no limit.',
+  ),
+  failures_per_address: setting(
+    'TREELINE_FAILURES_PER_ADDRESS',
+    '100',
+    whole(20, 1_000_000),
+    'How many failed logins one address has in 15 minutes, over all logins; an IPv6 address counts as its /64.',
+  ),
+  bytes_per_caller: setting(
+    'TREELINE_BYTES_PER_CALLER',
+    '16777216',
+    whole(1_048_576, 1_099_511_627_776),
+    "How many bytes of one caller's bodies and unread answers are held in memory; over it a request answers 503.",
+  ),
+  bytes_in_all: setting(
+    'TREELINE_BYTES_IN_ALL',
+    '100663296',
+    whole(1_048_576, 1_099_511_627_776),
+    'The same of all callers of one process together.',
+  ),
+  answer_timeout_ms: setting(
+    'TREELINE_ANSWER_TIMEOUT_MS',
+    '30000',
+    whole(100, 600_000),
+    'How long a caller may leave an answer unread before its connection is closed, in milliseconds.',
+  ),
 } as const satisfies Record<string, Setting<unknown>>;
 
 export type Config = { readonly [K in keyof typeof settings]: ReturnType<(typeof settings)[K]['read']> };

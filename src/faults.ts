@@ -54,6 +54,11 @@ export const faultKinds = {
     when: 'Authenticated by a one-time password, which is used up now: a new password must be set.',
   },
   too_many_failures: { number: 429, http: 429, when: 'Too many failed logins.' },
+  too_many_calls: {
+    number: 429,
+    http: 429,
+    when: 'Too many calls of one caller, or too many unproven requests of one address; retry later.',
+  },
   internal: {
     number: 500,
     http: 500,

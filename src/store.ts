@@ -141,6 +141,7 @@ const openOn = (connection: Found['connection'], config: Config): Database =>
     pool_size: config.pool_size,
     statement_timeout_ms: config.call_timeout_ms,
     acquire_timeout_ms: config.pool_wait_ms,
+    slow: { pool_size: config.slow_pool_size, statement_timeout_ms: config.slow_read_timeout_ms },
   });
 
 async function openFound(config: Config, found: Found): Promise<OpenStore> {

@@ -264,7 +264,9 @@ describe('the commands of the README', () => {
 });
 
 test('no two faults of one number and meaning, and every number a 32-bit integer', () => {
-  const numbers = Object.values(faultKinds).map(({ number }) => number);
+  // 429 is both: too many failed logins and too many calls; only the text differs.
+  const { too_many_calls: _same, ...kinds } = faultKinds;
+  const numbers = Object.values(kinds).map(({ number }) => number);
   expect(new Set(numbers).size).toBe(numbers.length);
   expect(numbers.every((number) => Number.isInteger(number) && Math.abs(number) < 2 ** 31)).toBe(true);
 });
@@ -385,6 +387,18 @@ const provocations: Readonly<Record<FaultName, readonly [() => Promise<FaultAnsw
       return server.root.fault('authCustomer', wrong);
     },
     /^Too many failed logins, retry in \d+ seconds$/,
+  ],
+  too_many_calls: [
+    async () => {
+      const own = await startServer({ TREELINE_CALL_RATE: '1', TREELINE_CALL_BURST: '1' });
+      try {
+        await own.root.call('system.getCapabilities');
+        return await own.root.fault('system.getCapabilities');
+      } finally {
+        await own.close();
+      }
+    },
+    /^Too many calls of one customer in a second \(TREELINE_CALL_RATE\), retry in 1 seconds$/,
   ],
   internal: [provokeInternal, /^Internal error [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/],
   unavailable: [provokeUnavailable, /not available, please retry$/],

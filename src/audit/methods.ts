@@ -113,6 +113,7 @@ export const auditMethods = [
       ),
     }),
     faults: ['not_found'],
+    cost: 'slow',
     run: getAuditLogs,
   }),
 ];

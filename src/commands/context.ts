@@ -12,6 +12,7 @@ import { type Core, type Outcome, dispatch } from '../core/dispatch';
 import type { Method } from '../core/method';
 import { type Check, compileCheck } from '../core/parameters';
 import type { Registry } from '../core/registry';
+import { createTurns } from '../core/turns';
 import type { Struct, Value } from '../core/values';
 import { schemaState, migrate } from '../db/migrations';
 import { Fault } from '../faults';
@@ -128,6 +129,7 @@ function createCore(shell: Shell, config: Config, store: OpenStore, log: Logger)
     config,
     db: store.db,
     authority: noAuthority,
+    turns: createTurns(config),
     log,
     credentials: openCredentials(store.secret_key, config.secret_key_previous),
     registry: registryOf([...shell.methods(() => core), ...operatorMethods]),

@@ -10,13 +10,14 @@ import { accessOf, credentialsEpoch } from './access';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import { type Keepers, type Visit, recordFailure } from './authenticate';
-import { verifyPassword } from './credentials';
+import { hashingFor } from './hashing';
 import { endOf } from './in-time';
-import { countFailure, refuseLocked, tokenLockout } from './lockout';
+import { type Lockout, countFailure, refuseLocked, tokenLockout } from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
 import { permissionOf, permissions } from './permission';
 import type { EffectiveRights } from './rights';
+import { loginShare } from './turns';
 import { type Claims, isProven, issueToken, readToken } from './tokens';
 
 export const tokenLife_s = 7 * 24 * 3_600;
@@ -74,17 +75,33 @@ export interface Session {
 export async function logIn(
   keys: Keepers,
   visit: Visit,
-  { username, password }: { readonly username: string; readonly password: string },
+  given: LoginBody,
   now: Date,
 ): Promise<Session | 'wrong'> {
-  const { db } = keys;
+  const lockout = tokenLockout(keys.config, visit.address, given.username);
+  const share = loginShare(visit.address, lockout.login_key);
   const ends_at = endOf(keys);
-  const lockout = tokenLockout(visit.address, username);
+  return keys.turns.logins.run(share, ends_at, () => tryLogIn(keys, visit, given, { now, lockout, ends_at }));
+}
+
+interface LoginBody {
+  readonly username: string;
+  readonly password: string;
+}
+
+async function tryLogIn(
+  keys: Keepers,
+  visit: Visit,
+  { username, password }: LoginBody,
+  { now, lockout, ends_at }: { readonly now: Date; readonly lockout: Lockout; readonly ends_at: number },
+): Promise<Session | 'wrong'> {
+  const { db, turns } = keys;
+  const { verify } = hashingFor(turns, loginShare(visit.address, lockout.login_key), ends_at);
   await refuseLocked(db, lockout);
   const [found] = await db.query<PersonRow>(byLoginStatement, [nameKey(username), inetOf(visit.address)]);
   const person = found?.blocked === false ? found : undefined;
-  if (!(await verifyPassword(person?.password_hash, password)) || !person) {
-    await countFailure(db, lockout, (tx) => recordFailure(tx, visit, found), ends_at);
+  if (!(await verify(person?.password_hash, password)) || !person) {
+    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, found), ends_at);
     return 'wrong';
   }
   // Whoever guessed right while others closed the lock is told nothing.
@@ -95,17 +112,26 @@ export async function logIn(
 }
 
 /** The caller that the token stands for; undefined for one that stands for nobody (any more). */
-export async function callerOfToken(
-  keys: Keepers,
-  visit: Visit,
-  token: string,
-): Promise<Caller | undefined> {
+export async function callerOfToken(keys: Keepers, visit: Visit, token: string): Promise<Caller | undefined> {
   const { address } = visit;
   // Made for each request, so that no token stays in memory.
   const renew = () => callerOfToken(keys, visit, token);
   const key = `token ${address} ${digestOf(token).toString('base64')}`;
   const remembered = keys.authority.recall(key) as Renewable | undefined;
   if (remembered) return { ...remembered, renew };
+  // Tokens that nobody made take turns with one another.
+  const found = await keys.turns.logins.run(loginShare(address, 'token'), endOf(keys), () =>
+    lookUpToken(keys, address, token, key),
+  );
+  return found && { ...found, renew };
+}
+
+async function lookUpToken(
+  keys: Keepers,
+  address: string,
+  token: string,
+  key: string,
+): Promise<Renewable | undefined> {
   const since = keys.authority.moment();
   const claims = await readToken(keys, token);
   if (!claims) return undefined;
@@ -129,7 +155,7 @@ export async function callerOfToken(
     person: { uuid, permission: permissionOf(i_access_level, i_customer) },
   };
   keys.authority.keep(since, key, caller, { path, life_ms: person.life_ms });
-  return { ...caller, renew };
+  return caller;
 }
 
 const keyStatement = lookup(
@@ -146,18 +172,27 @@ export async function callerOfAccessKey(
   visit: Visit,
   access_key: string,
 ): Promise<Caller | undefined> {
-  const { db, authority } = keys;
+  const { authority } = keys;
   const { address } = visit;
   const renew = () => callerOfAccessKey(keys, visit, access_key);
   const hash = digestOf(access_key);
   const key = `access key ${address} ${hash.toString('base64')}`;
   const remembered = authority.recall(key) as Renewable | undefined;
   if (remembered) return { ...remembered, renew };
+  const found = await keys.turns.logins.run(loginShare(address, 'access key'), endOf(keys), () =>
+    lookUpAccessKey(keys, address, hash, key),
+  );
+  return found && { ...found, renew };
+}
+
+async function lookUpAccessKey(
+  { db, authority }: Keepers,
+  address: string,
+  hash: Buffer,
+  key: string,
+): Promise<Renewable | undefined> {
   const since = authority.moment();
-  const [found] = await db.query<KeyRow>(keyStatement, [
-    hash,
-    inetOf(address),
-  ]);
+  const [found] = await db.query<KeyRow>(keyStatement, [hash, inetOf(address)]);
   if (!found) return undefined;
   demandOpen(found);
   const { i_customer, path, rights, uuid, token_prefix, life_ms, tm_expire, credentials_epoch } = found;
@@ -172,7 +207,7 @@ export async function callerOfAccessKey(
     person: { uuid: null, permission: permissions.administrator },
   };
   authority.keep(since, key, caller, { path, life_ms });
-  return { ...caller, renew };
+  return caller;
 }
 
 /** What proved itself may still not be let in. */

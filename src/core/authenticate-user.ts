@@ -6,18 +6,30 @@
  * most of the call, and a way to keep the server busy.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type Transaction, lookup } from '../db/database';
+import { lookup } from '../db/database';
 import { type Fault, forbidden } from '../faults';
 import { type Renew, accessOf, credentialsEpoch } from './access';
 import { effectiveRights } from './actors';
 import { addressAllowed, inetOf } from './allow-list';
 import { type Keepers, type Visit, apiRefusal, recordFailure } from './authenticate';
-import { type Credentials, ha1Of, randomPassword, verifyPassword } from './credentials';
+import { type Credentials, ha1Of, randomPassword } from './credentials';
+import { type Hashing, hashingFor } from './hashing';
 import { endOf } from './in-time';
-import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
+import {
+  type FailureCounts,
+  type Lockout,
+  addressFailureCount,
+  apiLockout,
+  countFailure,
+  failureCount,
+  failuresUnderway,
+  isLocked,
+  locked,
+} from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
 import type { EffectiveRights } from './rights';
+import { loginShare } from './turns';
 
 export interface Claimed {
   /** The name of the customer. */
@@ -45,7 +57,7 @@ interface Person {
   readonly address_allowed: boolean | null;
 }
 
-type PersonRow = { readonly failures: number } & (Person | { readonly web_login: null });
+type PersonRow = FailureCounts & (Person | { readonly web_login: null });
 
 const findStatement = lookup(
   'find_person',
@@ -53,7 +65,7 @@ const findStatement = lookup(
      ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')},
      k.sealed, k.life_ms, k.valid_until,
      ${addressAllowed('c', '$6')} AS address_allowed,
-     ${failureCount('$4', '$5')} AS failures
+     ${failureCount('$4', '$5')} AS failures, ${addressFailureCount('$7::text')} AS address_failures
    FROM (SELECT $1::text AS name_key) n
    LEFT JOIN customers c ON c.name_key = n.name_key AND c.deleted_at IS NULL
    LEFT JOIN users u ON u.i_customer = c.i_customer AND u.login_key IN ($2, $3) AND u.deleted_at IS NULL AND NOT u.is_recovery
@@ -81,15 +93,15 @@ const personLife_ms = 5 * 60_000;
 
 /** The caller, if the password is right. Throws fault 429 when locked, 403 when it may not call. */
 export async function authenticateUser(
-  keepers: Keepers,
+  keys: Keepers,
   visit: Visit,
   claimed: Claimed,
 ): Promise<Caller | 'wrong'> {
-  const { db, config, authority, credentials } = keepers;
+  const { config, authority, credentials, turns } = keys;
   const { address } = visit;
   const { customer, user, password } = claimed;
   const renew: Renew = async () => {
-    const caller = await authenticateUser(keepers, visit, claimed);
+    const caller = await authenticateUser(keys, visit, claimed);
     return caller === 'wrong' ? undefined : caller;
   };
   const ends_at = endOf({ config });
@@ -99,25 +111,67 @@ export async function authenticateUser(
   const login_key = short_key + suffix;
   // One that is called as its customer is counted with the calls of that login over other faces. What is counted must
   // not depend on what is found, nor lock a user of the same name elsewhere.
-  const lockout = apiLockout(address, short_key === customer_key ? short_key : login_key);
+  const lockout = apiLockout(config, address, short_key === customer_key ? short_key : login_key);
   const key = `user ${lockout.scope} ${login_key} ${user_key}`;
   // As over the other faces, only who proves it right is answered from memory.
-  const remembered = authority.recall(key) as Remembered | undefined;
-  if (remembered && failuresUnderway(lockout) === 0) {
+  const fromMemory = (): Caller | undefined => {
+    const remembered = authority.recall(key) as Remembered | undefined;
+    if (!remembered || failuresUnderway(lockout) > 0) return undefined;
     const { person, proof } = remembered;
     const isProven =
       timingSafeEqual(proof, proofOf(key, password)) || provesByHa1(credentials, person, password);
-    if (isProven) return callerOf(person, address, renew);
-  }
+    return isProven ? callerOf(person, address, renew) : undefined;
+  };
+  const share = loginShare(address, lockout.login_key);
+  const names = [customer_key, user_key, login_key] as const;
+  return (
+    fromMemory() ??
+    turns.logins.run(
+      share,
+      ends_at,
+      async () =>
+        fromMemory() ??
+        lookUpUser(keys, visit, {
+          names,
+          password,
+          lockout,
+          key,
+          ends_at,
+          renew,
+          hashing: hashingFor(turns, share, ends_at),
+        }),
+    )
+  );
+}
+
+/** One try of a user. */
+interface Try {
+  /** Keys of the customer's name, of the user as it was given, and of the user's login. */
+  readonly names: readonly [string, string, string];
+  readonly password: string;
+  readonly lockout: Lockout;
+  /** Under which the user is remembered. */
+  readonly key: string;
+  readonly ends_at: number;
+  readonly renew: Renew;
+  readonly hashing: Hashing;
+}
+
+async function lookUpUser(
+  keys: Keepers,
+  visit: Visit,
+  { names, password, lockout, key, ends_at, renew, hashing }: Try,
+): Promise<Caller | 'wrong'> {
+  const { db, authority, credentials } = keys;
+  const { address } = visit;
   const since = authority.moment();
-  const values = [customer_key, user_key, login_key, lockout.scope, lockout.login_key, inetOf(address)];
-  const [row] = await db.query<PersonRow>(findStatement, values);
-  if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
+  const counted = [lockout.scope, lockout.login_key, inetOf(address), lockout.address];
+  const [row] = await db.query<PersonRow>(findStatement, [...names, ...counted]);
+  if (!row || isLocked(row, lockout)) throw await locked(db, lockout);
 
   const known = row.web_login === null ? undefined : row;
-  if (!(await proves(credentials, known, password))) {
-    const record = (tx: Transaction) => recordFailure(tx, visit, known);
-    await countFailure(db, lockout, record, ends_at);
+  if (!(await proves(credentials, hashing, known, password))) {
+    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
     return 'wrong';
   }
   if (!known) return 'wrong';
@@ -149,11 +203,12 @@ const nobodys = ha1Of('nobody', randomPassword());
 /** The customer itself by its API password, others by their web password; both are tried before anybody is told no. */
 async function proves(
   credentials: Credentials,
+  hashing: Hashing,
   person: Person | undefined,
   password: string,
 ): Promise<boolean> {
   if (provesByHa1(credentials, person, password)) return true;
-  return verifyPassword(person?.is_default === false ? person.password_hash : null, password);
+  return hashing.verify(person?.is_default === false ? person.password_hash : null, password);
 }
 
 function provesByHa1(credentials: Credentials, person: Person | undefined, password: string): boolean {

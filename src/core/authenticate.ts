@@ -12,10 +12,21 @@ import type { Authority } from './authority';
 import { writeAudit } from './audit';
 import { type Credentials, type SealedHa1, ha1Of, randomPassword } from './credentials';
 import { endOf } from './in-time';
-import { apiLockout, countFailure, failureCount, failuresUnderway, locked } from './lockout';
+import {
+  type FailureCounts,
+  type Lockout,
+  addressFailureCount,
+  apiLockout,
+  countFailure,
+  failureCount,
+  failuresUnderway,
+  isLocked,
+  locked,
+} from './lockout';
 import type { Caller } from './method';
 import { nameKey } from './names';
 import type { EffectiveRights } from './rights';
+import { type Turns, loginShare } from './turns';
 
 /** `stale`: the password was right, but the proof must be given anew. */
 export type Proof = 'right' | 'wrong' | 'stale';
@@ -26,7 +37,7 @@ const findLogin = lookup(
      ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')},
      k.sealed, k.life_ms, k.valid_until,
      ${addressAllowed('c', '$4')} AS address_allowed,
-     ${failureCount('$2', '$3')} AS failures
+     ${failureCount('$2', '$3')} AS failures, ${addressFailureCount('$5::text')} AS address_failures
    FROM (SELECT $1::text AS login_key) l
    LEFT JOIN users u ON u.login_key = l.login_key AND u.is_default AND u.deleted_at IS NULL
    LEFT JOIN customers c ON c.i_customer = u.i_customer AND c.deleted_at IS NULL
@@ -52,7 +63,7 @@ interface FoundLogin {
   readonly valid_until: Date | null;
 }
 
-type LoginRow = { readonly failures: number } & (FoundLogin | { readonly i_customer: null });
+type LoginRow = FailureCounts & (FoundLogin | { readonly i_customer: null });
 
 interface KnownLogin extends FoundLogin {
   readonly ha1s: readonly SealedHa1[];
@@ -68,6 +79,7 @@ export interface Keepers {
   readonly config: Config;
   readonly authority: Authority;
   readonly credentials: Credentials;
+  readonly turns: Turns;
 }
 
 /** Where a request comes from, and how it is called in the log. */
@@ -85,40 +97,72 @@ const nobodys: SealedHa1 = () => nobodysHa1;
  * address failed too often for this login, 403 when the caller may not use the API.
  */
 export async function authenticateLogin(
-  keepers: Keepers,
+  keys: Keepers,
   visit: Visit,
   login: string,
   prove: (ha1: SealedHa1) => Proof,
 ): Promise<Caller | 'wrong' | 'stale'> {
-  const { db, config, authority, credentials } = keepers;
+  const { config, authority, turns } = keys;
   const { address } = visit;
   const ends_at = endOf({ config });
-  const lockout = apiLockout(address, login);
+  const lockout = apiLockout(config, address, login);
   const key = `login ${lockout.scope} ${nameKey(login)}`;
   const renew: Renew = async () => {
-    const caller = await authenticateLogin(keepers, visit, login, prove);
+    const caller = await authenticateLogin(keys, visit, login, prove);
     return typeof caller === 'string' ? undefined : caller;
   };
 
   // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
-  const remembered = authority.recall(key) as KnownLogin | undefined;
-  if (remembered && failuresUnderway(lockout) === 0 && remembered.ha1s.map(prove).includes('right')) {
-    return callerOf(remembered, address, renew);
-  }
+  const fromMemory = (): Caller | undefined => {
+    const remembered = authority.recall(key) as KnownLogin | undefined;
+    const isProven =
+      remembered && failuresUnderway(lockout) === 0 && remembered.ha1s.map(prove).includes('right');
+    return isProven ? callerOf(remembered, address, renew) : undefined;
+  };
+  return (
+    fromMemory() ??
+    turns.logins.run(
+      loginShare(address, lockout.login_key),
+      ends_at,
+      // Many that come at once are looked up once: whoever waited finds what the first one found.
+      async () => fromMemory() ?? lookUpLogin(keys, visit, { login, prove, lockout, key, ends_at, renew }),
+    )
+  );
+}
+
+/** One try of a login. */
+interface Try {
+  readonly login: string;
+  readonly prove: (ha1: SealedHa1) => Proof;
+  readonly lockout: Lockout;
+  /** Under which the login is remembered. */
+  readonly key: string;
+  readonly ends_at: number;
+  readonly renew: Renew;
+}
+
+async function lookUpLogin(
+  keys: Keepers,
+  visit: Visit,
+  { login, prove, lockout, key, ends_at, renew }: Try,
+): Promise<Caller | 'wrong' | 'stale'> {
+  const { db, authority, credentials } = keys;
+  const { address } = visit;
   const since = authority.moment();
   const [row] = await db.query<LoginRow>(findLogin, [
     nameKey(login),
     lockout.scope,
     lockout.login_key,
     inetOf(address),
+    lockout.address,
   ]);
-  if (!row || row.failures >= lockout.limit) throw await locked(db, lockout);
+  if (!row || isLocked(row, lockout)) throw await locked(db, lockout);
 
   const known = row.i_customer === null ? undefined : row;
   const ha1s = ha1sOf(credentials, known);
   const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
-    await countFailure(db, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
+    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
     return 'wrong';
   }
   // Whoever guessed right in a burst that closes the lock is told nothing.

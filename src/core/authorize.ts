@@ -6,6 +6,7 @@
 import { badParameter, blocked, notFound } from '../faults';
 import { type Named, isWithin } from './actors';
 import type { Call, Caller, Method } from './method';
+import type { Params } from './parameters';
 import { type Actor, demand, rootActor } from './rights';
 import { maxInteger } from './schema';
 import { Unreadable, type Value } from './values';
@@ -61,9 +62,15 @@ async function findNamed(find: Find, caller: Caller, named: Named | undefined): 
 
 /**
  * Throws fault 403 unless the actor effectively holds the right that the method declares, or, where
- * it is free for oneself only, the caller is the actor or holds the right for those below.
+ * it is free for oneself only, the caller is the actor or holds the right for those below. What the
+ * method itself says of caller, actor and parameters comes after that.
  */
-export function authorize(caller: Caller, actor: Actor, { right }: Method): void {
+export function authorize(caller: Caller, actor: Actor, method: Method, params: Params): void {
+  demandDeclaredRight(caller, actor, method);
+  method.mayCall?.({ caller, actor }, params);
+}
+
+function demandDeclaredRight(caller: Caller, actor: Actor, { right }: Method): void {
   if (right === 'none') return;
   if (typeof right === 'string') demand(actor, right);
   else if (caller.kind === 'login' && caller.actor.i_customer !== actor.i_customer)

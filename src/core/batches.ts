@@ -54,3 +54,33 @@ export function mapRows<T, U>(
 async function* mapBatches<T, U>(batches: Batches<T>, change: (row: T) => U): Batches<U> {
   for await (const batch of batches) yield batch.map(change);
 }
+
+const isBatches = (value: unknown): value is Batches<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+
+/** The result of a call, each later batch of which is read by `inTurn`, as the call itself was. */
+export function batchesInTurns(result: unknown, inTurn: <T>(work: () => Promise<T>) => Promise<T>): unknown {
+  if (typeof result !== 'object' || result === null) return result;
+  let changed: Record<string, unknown> | undefined;
+  for (const [name, value] of Object.entries(result)) {
+    if (isBatches(value)) (changed ??= { ...result })[name] = eachInTurn(value, inTurn);
+  }
+  return changed ?? result;
+}
+
+async function* eachInTurn<T>(
+  batches: Batches<T>,
+  inTurn: <R>(work: () => Promise<R>) => Promise<R>,
+): Batches<T> {
+  const iterator = batches[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await inTurn(() => iterator.next());
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // Whoever stops reading ends the list.
+    await iterator.return?.(undefined);
+  }
+}

@@ -147,12 +147,8 @@ function unseal(key: Buffer, sealed: Uint8Array, bound: string): Buffer {
 /** OWASP's first choice for argon2id; 8 to 14 ms on a thread of the pool. */
 const argon2 = { algorithm: Algorithm.Argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
+/** Raw: calls and logins go through `hashing.ts`, which takes turns. */
 export const hashPassword = (password: string): Promise<string> => hash(password, argon2);
-
-/** `prepare` of the calls that set a web password: hashing takes 10 ms and must not hold a connection. */
-export async function hashGivenPassword(params: { web_password?: string }): Promise<string | undefined> {
-  return params.web_password === undefined ? undefined : hashPassword(params.web_password);
-}
 
 let nobodys: Promise<string> | undefined;
 

@@ -13,13 +13,17 @@ import { type Named, findActor, recallActor } from './actors';
 import { type AuditRecord, callerName, isChange, writeAudit } from './audit';
 import { authorize, readWholesaler, resolveActor } from './authorize';
 import type { Authority } from './authority';
+import { batchesInTurns } from './batches';
 import type { Credentials } from './credentials';
-import { inTime } from './in-time';
+import { tooManyCalls } from './fair-queue';
+import { hashingFor } from './hashing';
+import { endOf, inTime } from './in-time';
 import { type Keyed, once, takeKey } from './idempotency';
-import type { Call, Caller, Id, Method, ReadMethod, WriteMethod } from './method';
+import type { Call, Caller, Id, Method, ReadCost, ReadMethod, WriteMethod } from './method';
 import type { Params } from './parameters';
 import type { Registered, Registry } from './registry';
 import { type Actor, rootActor, rootId } from './rights';
+import { type Turns, shareOf } from './turns';
 import type { Struct } from './values';
 
 /** What the whole server shares; made once by `app.ts`. */
@@ -28,6 +32,8 @@ export interface Core {
   readonly db: Database;
   /** What is remembered of those who call. */
   readonly authority: Authority;
+  /** The queues in which callers take turns. */
+  readonly turns: Turns;
   readonly log: Logger;
   readonly credentials: Credentials;
   readonly registry: Registry;
@@ -92,6 +98,12 @@ interface Trace {
 }
 
 async function run(core: Core, request: Request, trace: Trace): Promise<Outcome> {
+  const { caller } = request;
+  // Before the body is parsed, which costs time, too.
+  const retry_after_s =
+    caller.kind === 'operator' ? undefined : core.turns.rate.take(shareOf(caller, undefined));
+  if (retry_after_s !== undefined)
+    throw tooManyCalls('calls of one customer in a second (TREELINE_CALL_RATE)', retry_after_s);
   const asked = request.read();
   const { method: name, members: given } = asked;
   const { method, check } = typeof name === 'string' ? registeredAs(core, name) : name;
@@ -135,10 +147,11 @@ async function runWrite(
   params: Params,
   asked: Asked,
 ) {
-  const prepared = await method.prepare?.(params);
   const { on_behalf } = asked;
+  method.checkParams?.(params);
+  const prepared = method.prepare && (await prepare(core, request, trace, method, params, on_behalf));
   const keyedFor = keyedOf(core, request.caller, method, asked, params);
-  return core.db.transaction(async (db) => {
+  const work = async (db: Transaction): Promise<unknown> => {
     const finding = resolveActor((named) => findActor(db, named), request.caller, on_behalf);
     // Who is named by an id is known before it is found.
     const isKnown = on_behalf === undefined || 'i_customer' in on_behalf;
@@ -153,14 +166,38 @@ async function runWrite(
       isItself ? ahead({ i_customer: idOf(request.caller, on_behalf) }) : undefined,
     ]);
     trace.actor = actor;
-    authorize(request.caller, actor, method);
+    authorize(request.caller, actor, method, params);
     const call = callOf(core, request, method, actor, db);
-    const work = async () => method.run(call, params, prepared, isItself ? early : await ahead(actor));
-    const result = await (keyed ? once(db, keyed, isNew === true, work) : work());
+    const go = async () => method.run(call, params, prepared, isItself ? early : await ahead(actor));
+    const result = await (keyed ? once(db, keyed, isNew === true, go) : go());
     assertAccessAtCommit(db, request.caller, actor);
     return result;
-  }, request.ends_at);
+  };
+  const run = (): Promise<unknown> => core.db.transaction(work, request.ends_at);
+  if (request.caller.kind === 'operator') return run();
+  return core.turns.connections.run(shareOf(request.caller, idNamed(on_behalf)), request.ends_at, run);
 }
+
+/**
+ * The slow work before the transaction, for an actor that may make the call: nobody is made to hash for a
+ * call that will be refused. The transaction looks at the right again.
+ */
+async function prepare(
+  core: Core,
+  request: Request,
+  trace: Trace,
+  method: WriteMethod,
+  params: Params,
+  named: Named | undefined,
+): Promise<unknown> {
+  const actor = (trace.actor = await knownActor(core, request, method, named));
+  authorize(request.caller, actor, method, params);
+  const share = shareOf(request.caller, idNamed(named));
+  return method.prepare?.(params, hashingFor(core.turns, share, request.ends_at).hash);
+}
+
+const idNamed = (named: Named | undefined): number | undefined =>
+  named && 'i_customer' in named ? named.i_customer : undefined;
 
 const idOf = (caller: Caller, named: { readonly i_customer: number } | undefined): number =>
   named?.i_customer ?? (caller.kind === 'login' ? caller.actor.i_customer : rootId);
@@ -191,16 +228,49 @@ async function runRead(
   params: Params,
   named: Named | undefined,
 ) {
-  const actor = (trace.actor = await readingActor(core, request, method, named));
-  authorize(request.caller, actor, method);
-  return method.run(callOf(core, request, method, actor, core.db), params);
+  if (request.caller.kind === 'operator') return readAs(core, request, trace, method, params, named, core.db);
+  const cost = typeof method.cost === 'function' ? method.cost(params) : (method.cost ?? 'connection');
+  if (cost === 'members') return readAs(core, request, trace, method, params, named, core.db);
+  const share = shareOf(request.caller, idNamed(named));
+  const queue = core.turns[queueOf[cost]];
+  const turn = queue.enter(share, request.ends_at);
+  // Most calls need not wait, and a promise for each would cost them time.
+  if (turn) await turn;
+  try {
+    const db = cost === 'lookup' ? core.db.lookupsOnly : cost === 'slow' ? core.db.slowReads : core.db;
+    const result = await readAs(core, request, trace, method, params, named, db);
+    return batchesInTurns(result, (work) => queue.run(share, endOf(core), work));
+  } finally {
+    queue.leave(share);
+  }
+}
+
+const queueOf = {
+  lookup: 'lookups',
+  hash: 'lookups',
+  connection: 'connections',
+  slow: 'slow',
+} as const satisfies Record<Exclude<ReadCost, 'members'>, keyof Turns>;
+
+async function readAs(
+  core: Core,
+  request: Request,
+  trace: Trace,
+  method: ReadMethod,
+  params: Params,
+  named: Named | undefined,
+  db: Database,
+): Promise<unknown> {
+  const actor = (trace.actor = await knownActor(core, request, method, named));
+  authorize(request.caller, actor, method, params);
+  return method.run(callOf(core, request, method, actor, db), params);
 }
 
 /** A caller that acts for itself was found a moment ago, when it proved its password: reading need not ask again. */
-async function readingActor(
+async function knownActor(
   core: Core,
   { caller }: Request,
-  method: ReadMethod,
+  method: Method,
   named: Named | undefined,
 ): Promise<Actor> {
   const isItself =
@@ -229,6 +299,8 @@ function callOf<Db extends Database | Transaction>(
     log: core.log,
     config: core.config,
     credentials: core.credentials,
+    turns: core.turns,
+    hashing: hashingFor(core.turns, shareOf(caller, undefined), ends_at),
     now: new Date(),
     ends_at,
     transaction: (work) =>

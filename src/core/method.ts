@@ -15,9 +15,11 @@ import type { Fault, FaultName } from '../faults';
 import type { Access, Renew } from './access';
 import type { AuditRecord } from './audit';
 import type { Credentials } from './credentials';
+import type { Hashing } from './hashing';
 import type { Person } from './permission';
 import type { Actor, ReadRight, WriteRight } from './rights';
 import type { Static, TObject, TSchema } from './schema';
+import type { Turns } from './turns';
 
 /** Who proved themselves, before anything was said about the call. */
 export type Caller =
@@ -54,6 +56,9 @@ export interface Call<Db = Transaction> {
   readonly log: Logger;
   readonly config: Config;
   readonly credentials: Credentials;
+  readonly turns: Turns;
+  /** Web passwords, hashed in fair turns with those of others. */
+  readonly hashing: Hashing;
   /** The moment of the call; services never ask the clock. */
   readonly now: Date;
   /** When the call must be over, as `performance.now()` tells it. */
@@ -83,6 +88,11 @@ interface Declaration<P extends TObject, R extends TSchema> {
   readonly result: R;
   /** The faults that this call adds to those of every call (protocol, parameters, rights). */
   readonly faults: readonly FaultName[];
+  /**
+   * Throws fault 403 where caller, actor and parameters alone tell that the call is not allowed. It runs
+   * right after `right`, before anything that is dear.
+   */
+  readonly mayCall?: (call: Pick<Call, 'caller' | 'actor'>, params: Static<P>) => void;
 }
 
 /** A call that changes something: it runs in one transaction, opened and ended by `core/dispatch.ts`. */
@@ -98,8 +108,13 @@ export interface WriteMethod<
    * no default, so none can be forgotten.
    */
   readonly right: WriteRight;
-  /** Slow work that must not hold a connection, such as hashing a password; runs before the transaction. */
-  readonly prepare?: (params: Static<P>) => Promise<X>;
+  /** Throws fault 400 for what is wrong with the parameters alone. It runs before any right is looked at. */
+  readonly checkParams?: (params: Static<P>) => void;
+  /**
+   * Slow work that must not hold a connection: hashing passwords with `hash`, one for each person that is
+   * made or changed. It runs once the actor may make the call, and before the transaction.
+   */
+  readonly prepare?: (params: Static<P>, hash: Hashing['hash']) => Promise<X>;
   /**
    * Rows that `run` looks at, asked of the database together with the actor's rights, so that they
    * cost no round trip of their own. It answers what it finds and refuses nothing: that is for `run`,
@@ -112,6 +127,17 @@ export interface WriteMethod<
 /** A customer of which only the id is known yet. */
 export type Id = Pick<Actor, 'i_customer'>;
 
+/**
+ * What a read needs, which decides the queue in which it waits for its turn.
+ *
+ * - `lookup`: statements that share connections (`lookup` of db/database.ts), and no others.
+ * - `connection`: any other statement that is fast.
+ * - `slow`: statements whose time grows with the number of rows. They run on the pool for slow reads.
+ * - `hash`: hashes a password between its statements, and holds no connection meanwhile.
+ * - `members`: only makes other calls, each of which takes its own turn.
+ */
+export type ReadCost = 'lookup' | 'connection' | 'slow' | 'hash' | 'members';
+
 /** A call that only reads, or that opens its transactions itself because it hashes between them. */
 export interface ReadMethod<P extends TObject = TObject, R extends TSchema = TSchema> extends Declaration<
   P,
@@ -120,6 +146,8 @@ export interface ReadMethod<P extends TObject = TObject, R extends TSchema = TSc
   readonly access: 'read';
   /** The right that the actor must effectively hold; there is no default, so none can be forgotten. */
   readonly right: ReadRight;
+  /** Absent: it holds a connection. */
+  readonly cost?: ReadCost | ((params: Static<P>) => ReadCost);
   readonly run: (call: Call<Database>, params: Static<P>) => Promise<Static<R> | Fault>;
 }
 

@@ -6,7 +6,8 @@
  */
 import type { Database, Transaction } from '../db/database';
 import type { Fault, FaultName } from '../faults';
-import type { Call, Id, Method } from './method';
+import type { Hashing } from './hashing';
+import type { Call, Id, Method, ReadCost } from './method';
 import type { ReadRight, WriteRight } from './rights';
 import {
   type Static,
@@ -66,7 +67,10 @@ interface WriteOf<P extends TProperties, Q extends TProperties, B extends TPrope
   readonly access: 'write';
   /** As in a method: there is no default, so none can be forgotten. */
   readonly right: WriteRight;
-  readonly prepare?: (given: Given<P, Q, B>) => Promise<X>;
+  /** As in a method: throws fault 400 before any right is looked at. */
+  readonly checkParams?: (given: Given<P, Q, B>) => void;
+  /** As in a method: hashes passwords once the actor may make the call. */
+  readonly prepare?: (given: Given<P, Q, B>, hash: Hashing['hash']) => Promise<X>;
   /** As in a method: what is looked at goes to the database together with the actor. */
   readonly ahead?: (db: Transaction, actor: Id, given: Given<P, Q, B>) => Promise<F>;
   readonly run: (call: Call, given: Given<P, Q, B>, prepared: X, found: F) => Promise<A | Fault>;
@@ -75,6 +79,7 @@ interface WriteOf<P extends TProperties, Q extends TProperties, B extends TPrope
 interface ReadOf<P extends TProperties, Q extends TProperties, B extends TProperties, A> {
   readonly access: 'read';
   readonly right: ReadRight;
+  readonly cost?: ReadCost;
   readonly run: (call: Call<Database>, given: Given<P, Q, B>) => Promise<A | Fault>;
 }
 
@@ -105,6 +110,9 @@ export function definePage<
   return operationOf(declaration, 'page', page, declaration);
 }
 
+/** The parts of a method that an operation may have. */
+const workParts = ['checkParams', 'prepare', 'ahead', 'cost'] as const;
+
 function operationOf(
   address: Address<TProperties, TProperties, TProperties, TSchema>,
   answers: Operation['answers'],
@@ -113,11 +121,9 @@ function operationOf(
     access: 'read' | 'write';
     right: ReadRight | WriteRight;
     run: unknown;
-    prepare?: unknown;
-    ahead?: unknown;
-  },
+  } & Partial<Record<(typeof workParts)[number], unknown>>,
 ): Operation {
-  const { access, right, run, prepare, ahead } = work;
+  const { access, right, run } = work;
   const { verb, path, summary, faults, params = none, query = none, body = none } = address;
   const from = { path: Object.keys(params), query: Object.keys(query), body: Object.keys(body) };
   const name = `${verb} ${path}`;
@@ -129,8 +135,9 @@ function operationOf(
   const method: unknown = {
     ...declared,
     params: struct({ ...params, ...query, ...body }),
-    ...(prepare !== undefined && { prepare }),
-    ...(ahead !== undefined && { ahead }),
+    ...Object.fromEntries(
+      workParts.flatMap((part) => (work[part] === undefined ? [] : [[part, work[part]]])),
+    ),
   };
   return {
     verb,

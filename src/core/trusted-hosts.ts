@@ -3,11 +3,11 @@
  * runs; those of the settings are beside them. Without a database nobody of the table is trusted.
  */
 import { type AddressRange, asRanges } from '../config';
-import { type Database, sql } from '../db/database';
+import { type Database, lookup } from '../db/database';
 import { type Access, accessOfHosts } from './access';
 import { type Authority, trustedHostsKey } from './authority';
 
-const listStatement = sql(
+const listStatement = lookup(
   'trusted_hosts',
   `SELECT coalesce((SELECT json_agg(address::text) FROM trusted_hosts), '[]') AS addresses,
      coalesce((SELECT epoch FROM access_epochs WHERE subject = 0), 0)::float8 AS epoch`,

@@ -4,7 +4,13 @@ import type { Method } from './method';
 import { type Declared, type TSchema, declared } from './schema';
 
 /** The faults that any call may answer, beside those that its declaration adds. */
-const commonFaults: readonly FaultName[] = ['bad_parameter', 'forbidden', 'internal', 'unavailable'];
+const commonFaults: readonly FaultName[] = [
+  'bad_parameter',
+  'forbidden',
+  'too_many_calls',
+  'internal',
+  'unavailable',
+];
 
 const wireTypes: Readonly<Record<Declared['wire'], string>> = {
   integer: 'int',

@@ -1,6 +1,6 @@
 /** listCustomers: the direct sub-customers of the actor, in order of i_customer. */
 import { inBatches } from '../core/batches';
-import type { Call } from '../core/method';
+import type { Call, ReadCost } from '../core/method';
 import { nameKey } from '../core/names';
 import type { Money } from '../core/schema';
 import { type Database, lookup, sql } from '../db/database';
@@ -55,6 +55,14 @@ const totalMatchingStatement = sql(
 
 const pageAtMost = 100;
 
+const isPage = (offset: number, size: number): boolean => offset === 0 && size <= pageAtMost;
+
+/** Patterns and totals look at every sub-customer, however few are answered. */
+export function costOfList({ name_pattern, with_total, offset = 0, limit = Infinity }: ListParams): ReadCost {
+  if (name_pattern !== undefined || with_total) return 'slow';
+  return isPage(offset, limit) ? 'lookup' : 'connection';
+}
+
 export async function listCustomers(call: Call<Database>, params: ListParams) {
   const { db, actor } = call;
   const pattern = params.name_pattern === undefined ? [] : [nameKey(params.name_pattern)];
@@ -65,8 +73,8 @@ export async function listCustomers(call: Call<Database>, params: ListParams) {
       ])
     : [];
   const customers = await inBatches<Item>(params, ({ last, offset, size }) => {
-    const isPage = offset === 0 && size <= pageAtMost;
-    const statement = pattern.length > 0 ? matchingStatement : isPage ? pageStatement : batchStatement;
+    const statement =
+      pattern.length > 0 ? matchingStatement : isPage(offset, size) ? pageStatement : batchStatement;
     const after = last?.i_customer ?? params.after ?? 0;
     return db.query<Item>(statement, [actor.i_customer, after, offset, size, ...pattern]);
   });

@@ -1,5 +1,5 @@
 /** The customer calls, as `contract.md` has them: the table of contents of this folder. */
-import { hashGivenPassword } from '../core/credentials';
+import { hashGivenPassword } from '../core/hashing';
 import { defineMethod } from '../core/method';
 import {
   bit,
@@ -16,7 +16,7 @@ import {
   text,
 } from '../core/schema';
 import { createParams, readableSchemas, updateParams } from './fields';
-import { listCustomers } from './list';
+import { costOfList, listCustomers } from './list';
 import {
   beforeCreation,
   beforeDeletion,
@@ -24,8 +24,8 @@ import {
   blockCustomer,
   createCustomerWithCommit,
   deleteCustomer,
+  demandLoginFromName,
   getCustomerInfo,
-  prepareCreation,
   unblockCustomer,
   updateCustomerWithCommit,
 } from './service';
@@ -59,7 +59,8 @@ export const customerMethods = [
     params: createParams,
     result: struct({ result: ok, i_customer: id('The id of the new customer.') }),
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
-    prepare: prepareCreation,
+    checkParams: demandLoginFromName,
+    prepare: hashGivenPassword,
     ahead: beforeCreation,
     run: createCustomerWithCommit,
   }),
@@ -80,6 +81,7 @@ export const customerMethods = [
     ),
     result: struct({ result: ok, customer: customerInfo }),
     faults: ['not_found'],
+    cost: 'lookup',
     run: getCustomerInfo,
   }),
   defineMethod({
@@ -153,6 +155,7 @@ export const customerMethods = [
       total: optional(integer('How many there are, whatever offset, limit and after.')),
     }),
     faults: [],
+    cost: costOfList,
     run: listCustomers,
   }),
 ];

@@ -1,5 +1,6 @@
 /** The calls about customers that only the command line has. None of them is ever in the list of a face. */
 import { inBatches, mapRows } from '../core/batches';
+import { hashGivenPassword } from '../core/hashing';
 import { type Call, defineMethod } from '../core/method';
 import { bit, double, id, integer, nullable, ok, optional, streamed, struct, text } from '../core/schema';
 import type { Database } from '../db/database';
@@ -8,7 +9,7 @@ import { eraseCustomer } from './erase';
 import { importParams } from './fields';
 import { customerInfo } from './methods';
 import * as repository from './repository';
-import { beforeCreation, createCustomerWithCommit, prepareCreation } from './service';
+import { beforeCreation, createCustomerWithCommit, demandLoginFromName } from './service';
 
 /** Everybody below the actor, at any depth; whoever stands above others comes before them. */
 async function exportCustomers(call: Call<Database>) {
@@ -44,7 +45,8 @@ export const customerOperatorMethods = [
     params: importParams,
     result: struct({ result: ok, i_customer: id('The id of the new customer.') }),
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
-    prepare: prepareCreation,
+    checkParams: demandLoginFromName,
+    prepare: hashGivenPassword,
     ahead: beforeCreation,
     run: createCustomerWithCommit,
   }),

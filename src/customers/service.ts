@@ -2,7 +2,7 @@
  * The rules of the customer calls. Each function runs inside the call's transaction and checks in
  * the order that the contract gives: target, grant and depth, reference, conflict, money.
  */
-import { ha1Of, hashGivenPassword } from '../core/credentials';
+import { ha1Of } from '../core/credentials';
 import { isPositive, isZero, minus, negate } from '../core/decimal';
 import { formats } from '../core/formats';
 import type { Call, Id } from '../core/method';
@@ -25,12 +25,6 @@ import {
 } from './fields';
 import * as repository from './repository';
 import type { References, Target } from './repository';
-
-/** What is wrong with the parameters alone comes before everything that the database knows. */
-export async function prepareCreation(params: ImportParams): Promise<string | undefined> {
-  demandLoginFromName(params);
-  return hashGivenPassword(params);
-}
 
 /** What a new customer stands on, held until it is made, and its id. */
 export const beforeCreation = (db: Transaction, actor: Id, params: ImportParams) =>
@@ -232,7 +226,7 @@ const changeOf = (params: Partial<CreateParams>): Change => ({
 });
 
 /** Without a `web_login` the name becomes the login, so it must be fit for one. */
-function demandLoginFromName(params: ImportParams): void {
+export function demandLoginFromName(params: ImportParams): void {
   if (params.web_login !== undefined) return;
   const problem = formats.login(params.name);
   if (problem !== undefined)

@@ -16,6 +16,8 @@ export interface DatabaseOptions {
   readonly statement_timeout_ms: number;
   /** How long a call waits for a free connection before it answers 503. */
   readonly acquire_timeout_ms: number;
+  /** The pool for slow reads; absent: 4 connections, 5 s. */
+  readonly slow?: { readonly pool_size: number; readonly statement_timeout_ms: number };
 }
 
 /** Gets the payload of an announcement; undefined when anything may have been announced unheard. */
@@ -160,6 +162,10 @@ export function isBroken(error: unknown): boolean {
     )
   );
 }
+
+/** A statement was ended because it took too long, by the server (57014) or, where that is frozen, by us. */
+export const isTimeOut = (error: unknown): boolean =>
+  codeOf(error) === '57014' || (types.isNativeError(error) && error.message === 'Query read timeout');
 
 /** Tells knex's pool not to lend the connection again, and frees the socket even of a frozen server. */
 function discard(client: Client, reason: unknown): void {

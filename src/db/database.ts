@@ -12,6 +12,7 @@ import {
   clientSettings,
   codeOf,
   isBroken,
+  isTimeOut,
   onConnection,
   openPool,
   poolState,
@@ -19,6 +20,7 @@ import {
 } from './connections';
 import { createLookups } from './lookups';
 import { type Notices, createNotices } from './notices';
+import { Fault } from '../faults';
 import { violationFault } from './violations';
 
 /** A statement; with a name, each connection prepares it once. */
@@ -63,6 +65,13 @@ export interface Database extends Queryable {
    * until then may have succeeded; it is neither acknowledged nor repeated.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>, ends_at?: number): Promise<T>;
+  /** The same database, for calls that take no connection of their own: it throws on any other statement. */
+  readonly lookupsOnly: Database;
+  /**
+   * The same database, but its statements run on the pool for slow reads, with its short time limit. Too
+   * slow, they throw fault 503 that names the limit.
+   */
+  readonly slowReads: Database;
   /** How many connections are in use and idle, and how many calls wait for one. */
   poolState(): Readonly<Record<'used' | 'idle' | 'waiting', number>>;
   /** Hears what the database announces; what a connection of ours announces, before its COMMIT is answered. */
@@ -81,9 +90,10 @@ export function openDatabase(options: DatabaseOptions): Database {
   const hearers = new Set<Hearer>();
   const pool = openPool(options, hearers);
   const lookups = createLookups(pool, options.pool_size);
+  const slowPool = openPool(slowOptions(options), hearers);
   let patient: Knex | undefined;
 
-  return {
+  const database: Database = {
     get knex() {
       return (patient ??= openPool({ ...options, pool_size: 2, statement_timeout_ms: 0 }, new Set()));
     },
@@ -93,6 +103,12 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     transaction: (work, ends_at) =>
       withRetries(() => onConnection(pool, (client) => inTransaction(client, work), ends_at), ends_at),
+    get lookupsOnly() {
+      return lookupsOnly;
+    },
+    get slowReads() {
+      return slowReads;
+    },
     poolState: () => poolState(pool),
     listen: (hear) => {
       hearers.add(hear);
@@ -103,9 +119,39 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     close: async () => {
       await patient?.destroy();
-      await pool.destroy();
+      await Promise.all([pool.destroy(), slowPool.destroy()]);
     },
   };
+  const lookupsOnly = withQuery(database, (statement, values) => {
+    if (!statement.isLookup) throw new Error(`${statement.name} is no look-up`);
+    return database.query(statement, values);
+  });
+  const slowReads = withQuery(database, <Row>(statement: Statement, values?: readonly unknown[]) =>
+    onConnection(slowPool, (client) => runStatement<Row>(client, statement, values)).catch(
+      (error: unknown): never => {
+        throw tooSlow(error, slowOptions(options).statement_timeout_ms);
+      },
+    ),
+  );
+  return database;
+}
+
+const withQuery = (database: Database, query: Queryable['query']): Database =>
+  Object.assign(Object.create(database) as Database, { query });
+
+const slowDefaults = { pool_size: 4, statement_timeout_ms: 5_000 };
+
+const slowOptions = (options: DatabaseOptions): DatabaseOptions => ({
+  ...options,
+  ...(options.slow ?? slowDefaults),
+});
+
+/** Fault 503 that names the limit, where the time limit of slow reads ended the statement. */
+function tooSlow(error: unknown, limit_ms: number): unknown {
+  const isOverTime = error instanceof Fault && isTimeOut(error.cause);
+  if (!isOverTime) return error;
+  const text = `This read took longer than ${limit_ms} ms (TREELINE_SLOW_READ_TIMEOUT_MS): ask for a smaller part`;
+  return new Fault('unavailable', text, { retry_after_s: 1 });
 }
 
 async function runStatement<Row>(

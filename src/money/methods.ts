@@ -146,6 +146,9 @@ export const moneyMethods = [
     }),
     result: struct({ result: ok, payments: streamed(payment, 'The payments.') }),
     faults: ['not_found'],
+    // Rows out of the period are read, too.
+    cost: ({ start_date, end_date, type, offset = 0 }) =>
+      (start_date ?? end_date ?? type) !== undefined || offset > 0 ? 'slow' : 'connection',
     run: getPaymentsList,
   }),
   defineMethod({
@@ -175,6 +178,7 @@ export const moneyMethods = [
       closing: money('The balance after the last entry.'),
     }),
     faults: ['not_found'],
+    cost: 'slow',
     run: getStatement,
   }),
 ];

@@ -8,9 +8,10 @@ import {
   beforeCreatingReseller,
   beforeReplacing,
   createReseller,
+  demandPeopleOfStore,
   demandReseller,
+  hashPasswords,
   pageOfResellers,
-  prepareReseller,
   removeReseller,
   replaceReseller,
   transferTo,
@@ -83,7 +84,8 @@ const resellers: readonly Operation[] = [
     result: shown,
     faults: ['wrong_reference', 'conflict'],
     idempotent: true,
-    prepare: prepareReseller,
+    checkParams: demandPeopleOfStore,
+    prepare: hashPasswords,
     ahead: beforeCreatingReseller,
     run: createReseller,
   }),
@@ -117,10 +119,16 @@ const resellers: readonly Operation[] = [
     result: shown,
     faults: ['not_found', 'wrong_reference', 'conflict', 'short_of_money'],
     idempotent: true,
-    prepare: ({ uuid: _uuid, ...given }) => Promise.resolve(wantedOf(given)),
+    checkParams: ({ uuid: _uuid, ...given }) => {
+      wantedOf(given);
+    },
     ahead: beforeReplacing,
-    run: (call, { uuid: key }, wanted, accounts) =>
-      'amount' in wanted ? transferTo(call, wanted.amount, accounts) : replaceReseller(call, key, wanted),
+    run: (call, { uuid: key, ...given }, _prepared, accounts) => {
+      const wanted = wantedOf(given);
+      return 'amount' in wanted
+        ? transferTo(call, wanted.amount, accounts)
+        : replaceReseller(call, key, wanted);
+    },
   }),
   defineOperation({
     verb: 'DELETE',

@@ -4,7 +4,6 @@
  */
 import { asRanges } from '../config';
 import { changesBetween } from '../core/audit';
-import { hashPassword } from '../core/credentials';
 import { isUuid } from '../core/formats';
 import { inWords } from '../core/in-words';
 import type { Call, Id } from '../core/method';
@@ -45,11 +44,20 @@ export interface NewReseller extends Replacement {
 
 const words = { contact: 'contact_name', web_login: 'name', i_customer: 'balance' };
 
-/** What is wrong with the parameters alone comes before everything else; passwords are hashed before the transaction. */
-export async function prepareReseller(given: People): Promise<string[]> {
-  const { store_front = null, users = [] } = given;
+/** Throws fault 400: a store front needs people. */
+export function demandPeopleOfStore(given: People): void {
+  const { store_front = null } = given;
   if (store_front !== null) demandPeople(given);
-  return Promise.all(users.map(({ password }) => hashPassword(password)));
+}
+
+/** The passwords of the users, one after the other: each waits for its turn. */
+export async function hashPasswords(
+  { users = [] }: People,
+  hash: (password: string) => Promise<string>,
+): Promise<string[]> {
+  const hashes: string[] = [];
+  for (const { password } of users) hashes.push(await hash(password));
+  return hashes;
 }
 
 /** The core's customer: it is billed by its owner's tariff. */

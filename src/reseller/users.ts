@@ -2,7 +2,6 @@
  * The users of the actor. A user's name is unique within its customer, so every store may have its
  * `admin`; the login that the whole platform knows is `<name>@<name of the customer>`.
  */
-import { hashPassword } from '../core/credentials';
 import { isUuid } from '../core/formats';
 import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
@@ -198,7 +197,7 @@ export const userOperations: readonly Operation[] = [
     result: userShown,
     faults: ['conflict'],
     idempotent: true,
-    prepare: (user: NewUser) => hashPassword(user.password),
+    prepare: (user: NewUser, hash) => hash(user.password),
     run: postUser,
   }),
   defineOperation({
@@ -222,7 +221,7 @@ export const userOperations: readonly Operation[] = [
     body: { ...fields, password: optional(password) },
     result: userShown,
     faults: ['not_found', 'conflict'],
-    prepare: async (user: Fields) => (user.password === undefined ? undefined : hashPassword(user.password)),
+    prepare: async (user: Fields, hash) => (user.password === undefined ? undefined : hash(user.password)),
     run: putUser,
   }),
   defineOperation({

@@ -84,6 +84,7 @@ const multicallMethod = (core: () => Core): Method =>
       'array',
     ),
     faults: [],
+    cost: 'members',
     run: (call, { calls }) => multicall(core(), call, calls as Value[]),
   });
 

@@ -1,5 +1,4 @@
 /** The paths of the people of a tenant. Who they are and what they may do are the users of the other APIs. */
-import { hashPassword } from '../core/credentials';
 import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
 import { newestQuery } from '../core/newest';
@@ -168,10 +167,10 @@ const ofAll = needing(administratorOrManager, [
       addresses: optional(addressList),
     },
     faults: ['not_found', 'conflict'],
-    prepare: async ({ password, permission: wanted }) => {
+    checkParams: ({ permission: wanted }) => {
       demandKnown(wanted);
-      return password === undefined ? undefined : hashPassword(password);
     },
+    prepare: async ({ password }, hash) => (password === undefined ? undefined : hash(password)),
     run: (call, given, hash) => inWords(words, () => makeAgent(call, given, hash)),
   }),
   defineOperation({
@@ -197,9 +196,8 @@ const ofAll = needing(administratorOrManager, [
     summary: 'Says what an agent may do; nobody gives what he does not hold.',
     body: { permission },
     faults: ['not_found', 'conflict'],
-    prepare: ({ permission: wanted }) => {
+    checkParams: ({ permission: wanted }) => {
       demandKnown(wanted);
-      return Promise.resolve();
     },
     run: async (call, given) => {
       const found = await lockAgent(call, given.id);
@@ -218,7 +216,7 @@ const ofAll = needing(administratorOrManager, [
     summary: 'Gives an agent another password; its tokens end at once.',
     body: { password },
     faults: ['not_found'],
-    prepare: ({ password }) => hashPassword(password),
+    prepare: ({ password }, hash) => hash(password),
     run: (call, given, hash) =>
       inWords(words, async () => {
         const { i_web_user } = await demandAgent(call, given.id);

@@ -78,10 +78,9 @@ const needsKey = (row: CustomerRow, webhook_uri: string | null | undefined): boo
   typeof webhook_uri === 'string' && row.webhook_uri === null;
 
 /** What is wrong with the parameters alone comes before rights and targets. */
-const demandPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_ids'>): Promise<undefined> => {
+const demandPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_ids'>): void => {
   if (permission_ids?.some((bit) => ![16, 32, 64].includes(bit)))
     throw badParameter('permission_ids', 'must hold 16, 32 or 64');
-  return Promise.resolve(undefined);
 };
 
 /** Changes oneself, or, with the right to edit, a customer below. */
@@ -191,7 +190,7 @@ const changing = needing(administrator, [
     right: 'customers_mgmt:add',
     body: { name: displayName, ...profileBody },
     faults: ['conflict'],
-    prepare: demandPermissions,
+    checkParams: demandPermissions,
     ahead: beforeMaking,
     run: makeTenant,
   }),
@@ -205,7 +204,7 @@ const changing = needing(administrator, [
     params: { id: idInPath.id },
     body: changeBody,
     faults: ['not_found'],
-    prepare: demandPermissions,
+    checkParams: demandPermissions,
     ahead: (db, actor, { id }) => lockTenant(db, actor, id),
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),
@@ -218,7 +217,7 @@ const changing = needing(administrator, [
     summary: 'Changes the own customer: what is left out stays.',
     body: { id: optional(locked('Fixed.')), ...changeBody },
     faults: [],
-    prepare: demandPermissions,
+    checkParams: demandPermissions,
     ahead: lockOwnTenant,
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),

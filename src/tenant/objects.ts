@@ -1,6 +1,6 @@
 /** What every object of the tenant API has, who may ask for it, and how a row becomes one. */
 import { demandPermission, permissions } from '../core/permission';
-import type { Call, Method, ReadMethod, WriteMethod } from '../core/method';
+import type { Call, Method, ReadMethod } from '../core/method';
 import type { Operation } from '../core/operation';
 import { list, nullable, optional, text, uuid } from '../core/schema';
 
@@ -65,20 +65,13 @@ const recordLook = ({ audit, actor: { i_customer } }: Pick<Call, 'audit' | 'acto
   audit({ action: 'READ', resource: `customers:i_customer=${i_customer}`, i_customer });
 
 function guard(needs: number, method: Method): Method {
-  const demand = (call: Pick<Call, 'caller' | 'actor'>): void => {
+  const mayCall: Method['mayCall'] = (call) => {
     demandPermission(call.caller, isDelegated(call) ? administrator : needs);
   };
-  if (method.access === 'read') {
-    const run: ReadMethod['run'] = async (call, params) => {
-      demand(call);
-      const [answer] = await Promise.all([method.run(call, params), isDelegated(call) && recordLook(call)]);
-      return answer;
-    };
-    return { ...method, run };
-  }
-  const run: WriteMethod['run'] = (call, params, prepared, found) => {
-    demand(call);
-    return method.run(call, params, prepared, found);
+  if (method.access === 'write') return { ...method, mayCall };
+  const run: ReadMethod['run'] = async (call, params) => {
+    const [answer] = await Promise.all([method.run(call, params), isDelegated(call) && recordLook(call)]);
+    return answer;
   };
-  return { ...method, run };
+  return { ...method, mayCall, run };
 }

@@ -3,7 +3,6 @@
  * apart neither by text nor by time; guessing is bounded by `core/lockout.ts` within the scope of
  * the actor, so nobody locks a login outside of it. No connection is held while argon2 works.
  */
-import { verifyPassword } from '../core/credentials';
 import { countFailure, locked, refuseLocked, webLockout } from '../core/lockout';
 import type { Call } from '../core/method';
 import type { Database, Transaction } from '../db/database';
@@ -18,7 +17,7 @@ export async function authCustomer(call: Call<Database>, params: { username: str
   const { user } = tried;
   if (tried.failures >= lockout.limit) throw await locked(db, lockout);
 
-  const standing = await verifyPassword(user?.password_hash, params.password);
+  const standing = await call.hashing.verify(user?.password_hash, params.password);
   const oneTime = !standing && tried.isOneTime;
 
   if (!user || !(standing || oneTime)) return refuse(call, params.username, user);
@@ -38,7 +37,7 @@ async function refuse(call: Call<Database>, username: string, user: User | undef
   const resource = `customer:username=${username}`;
   const i_customer = user?.i_customer ?? call.actor.i_customer;
   const record = (tx: Transaction) => call.audit({ action: 'AUTH_FAIL', resource, i_customer }, tx);
-  await countFailure(call.db, webLockout(call.actor.i_customer, username), record, call.ends_at);
+  await countFailure(call, webLockout(call.actor.i_customer, username), record, call.ends_at);
   throw forbidden('Wrong username or password');
 }
 

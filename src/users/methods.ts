@@ -1,5 +1,5 @@
 /** The calls about people who log in: the table of contents of this folder. */
-import { hashGivenPassword } from '../core/credentials';
+import { hashGivenPassword } from '../core/hashing';
 import { defineMethod } from '../core/method';
 import { editBelow } from '../core/rights';
 import { flag, id, integer, nullable, ok, oneOf, optional, streamed, struct, text } from '../core/schema';
@@ -68,6 +68,7 @@ export const userMethods = [
       ),
     }),
     faults: ['one_time_password', 'too_many_failures'],
+    cost: 'hash',
     run: authCustomer,
   }),
   defineMethod({

@@ -1,6 +1,6 @@
 /** The call about people who log in that only the command line has. */
 import { secretChange } from '../core/audit';
-import { hashGivenPassword } from '../core/credentials';
+import { hashGivenPassword } from '../core/hashing';
 import { forgiveFailures } from '../core/lockout';
 import { type Call, defineMethod } from '../core/method';
 import { demandPolicy } from '../core/password-policy';

@@ -68,9 +68,7 @@ function answerOf({ result }: Method): string {
 }
 
 const numbersOf = (method: Method): string =>
-  faultsOf(method)
-    .map((name) => faultKinds[name].number)
-    .join(', ');
+  [...new Set(faultsOf(method).map((name) => faultKinds[name].number))].join(', ');
 
 const rightCell = ({ right }: Method): string => {
   const words = rightInWords(right);

@@ -61,9 +61,9 @@ function sectionOf(method: Method): string {
     rowsOf(name, schema, xmlRpc, required.has(name) ? 'required' : ''),
   );
   const answer = Object.entries(declared(method.result).properties ?? { '': method.result });
-  const faults = faultsOf(method).map((name) => String(faultKinds[name].number));
+  const faults = new Set(faultsOf(method).map((name) => String(faultKinds[name].number)));
   return (
-    headOf(method.name, method, `Faults: ${faults.join(', ')}.`) +
+    headOf(method.name, method, `Faults: ${[...faults].join(', ')}.`) +
     tableOf('Parameter', params) +
     tableOf(
       'Answer',

@@ -36,7 +36,7 @@ export function identifyWith(
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       core.log.warn('Refused', { request_id: request.id, fault: error.number, reason: error.message });
-      if (error.kind !== 'too_many_failures') return refuse(reply, error);
+      if (error.http !== 429) return refuse(reply, error);
       return tellWhen(reply.code(429), error).send({ error: error.message });
     }
   };

@@ -28,6 +28,7 @@ const reasons: Readonly<Record<FaultName, string>> = {
   conflict: 'FAILED_PRECONDITION',
   one_time_password: 'PASSWORD_EXPIRED',
   too_many_failures: 'TOO_MANY_FAILURES',
+  too_many_calls: 'TOO_MANY_CALLS',
   internal: 'INTERNAL',
   unavailable: 'UNAVAILABLE',
 };

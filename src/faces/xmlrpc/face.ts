@@ -10,7 +10,7 @@ import { type Core, type Outcome, dispatch } from '../../core/dispatch';
 import { membersOf } from '../../core/members';
 import { Fault } from '../../faults';
 import type { Authenticate } from '../http/authenticate';
-import { arrivalOf, identifyWith, limitsOf, readBody } from '../http/entrance';
+import { arrivalOf, identifyWith, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { decodeText } from './encoding';
 import { parseCall } from './parse';
 import { writeOutcome } from './write';
@@ -50,7 +50,9 @@ async function answer(core: Core, request: FastifyRequest, reply: FastifyReply):
 
 function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
   const written = writeOutcome(outcome);
-  return reply
+  // HTTP 200 has no such header of its own, but a caller may look for it.
+  const answer = outcome instanceof Fault ? tellWhen(reply, outcome) : reply;
+  return answer
     .code(200)
     .type('text/xml; charset=utf-8')
     .send(typeof written === 'string' ? written : Readable.from(written, { objectMode: false }));
