@@ -17,6 +17,7 @@ import {
   poolState,
   unavailable,
 } from './connections';
+import { type BoundedRows, type ByteBound, byteBound } from './byte-bound';
 import { createLookups } from './lookups';
 import { type Notices, createNotices } from './notices';
 import { violationFault } from './violations';
@@ -54,6 +55,12 @@ export interface Transaction extends Queryable {
 }
 
 export interface Database extends Queryable {
+  /** Runs a statement and keeps its rows until their bytes reach `max_bytes`. Every list is read so. */
+  queryWithin<Row>(
+    max_bytes: number,
+    statement: Statement,
+    values?: readonly unknown[],
+  ): Promise<BoundedRows<Row>>;
   /** For the migrations: its statements may take as long as they need. */
   readonly knex: Knex;
   /**
@@ -83,13 +90,23 @@ export function openDatabase(options: DatabaseOptions): Database {
   const lookups = createLookups(pool, options.pool_size);
   let patient: Knex | undefined;
 
+  const runOnPool = <Row>(
+    statement: Statement,
+    values?: readonly unknown[],
+    bound?: ByteBound,
+  ): Promise<Row[]> => {
+    const run = (client: Client): Promise<Row[]> => runStatement<Row>(client, statement, values, bound);
+    return statement.isLookup ? lookups(run) : onConnection(pool, run);
+  };
+
   return {
     get knex() {
       return (patient ??= openPool({ ...options, pool_size: 2, statement_timeout_ms: 0 }, new Set()));
     },
-    query: <Row>(statement: Statement, values?: readonly unknown[]) => {
-      const run = (client: Client): Promise<Row[]> => runStatement<Row>(client, statement, values);
-      return statement.isLookup ? lookups(run) : onConnection(pool, run);
+    query: (statement, values) => runOnPool(statement, values),
+    queryWithin: async (max_bytes, statement, values) => {
+      const bound = byteBound(max_bytes);
+      return { rows: await runOnPool(statement, values, bound), ...bound.state() };
     },
     transaction: (work, ends_at) =>
       withRetries(() => onConnection(pool, (client) => inTransaction(client, work), ends_at), ends_at),
@@ -112,6 +129,7 @@ async function runStatement<Row>(
   client: Client,
   statement: Statement,
   values: readonly unknown[] = [],
+  bound?: ByteBound,
 ): Promise<Row[]> {
   inOneWrite(client);
   try {
@@ -121,9 +139,11 @@ async function runStatement<Row>(
         else resolve(result.rows as Row[]);
       };
       // Made here, because pg copies what it is otherwise given by its property descriptors.
-      client.query(
-        Object.assign(new Query(statement.text, values as unknown[], answered), { name: statement.name }),
-      );
+      const query = Object.assign(new Query(statement.text, values as unknown[], answered), {
+        name: statement.name,
+      });
+      bound?.apply(query);
+      client.query(query);
     });
   } catch (error) {
     // So that it leads to whoever asked, and not to the socket.
