@@ -166,6 +166,18 @@ export const settings = {
     whole(100, 100_000),
     'How many members one struct or array may have.',
   ),
+  page_limit_bytes: setting(
+    'TREELINE_PAGE_LIMIT_BYTES',
+    '1048576',
+    whole(4_096, 67_108_864),
+    'How many bytes of rows one page of a list may have; a longer one is cut short and has a next one. Long lists over XML-RPC and JSON come in pieces of this size.',
+  ),
+  multicall_limit_bytes: setting(
+    'TREELINE_MULTICALL_LIMIT_BYTES',
+    '4194304',
+    whole(65_536, 268_435_456),
+    'How many bytes the answers of one multicall may hold together; reading calls beyond it are refused.',
+  ),
   call_timeout_ms: setting(
     'TREELINE_CALL_TIMEOUT_MS',
     '30000',

@@ -1,6 +1,9 @@
 /** getAuditLogs: who changed what, for everybody about the customers below. */
+import { recordedValue } from '../core/audit';
+import { inBatches, isEmpty, mapRows } from '../core/batches';
 import { type Call, defineMethod } from '../core/method';
-import { any, id, integer, list, nullable, ok, optional, struct, text, time } from '../core/schema';
+import { type Placed, placeColumns } from '../core/newest';
+import { any, id, integer, list, nullable, ok, optional, streamed, struct, text, time } from '../core/schema';
 import { formatTime, parseTime } from '../core/times';
 import { demandWithin } from '../core/tree';
 import { type Database, sql } from '../db/database';
@@ -15,7 +18,7 @@ interface AuditParams {
   readonly i_customer?: number;
 }
 
-interface Row {
+interface Row extends Placed {
   readonly created_at: Date;
   readonly request_id: string;
   readonly caller: string;
@@ -33,10 +36,12 @@ interface Row {
 const listStatement = sql(
   'list_audit_records',
   `SELECT r.created_at, r.request_id, r.caller, r.i_actor, r.address, r.method, r.action, r.resource, r.i_customer, r.changes,
-     coalesce($1 = ANY(a.path), true) AND coalesce($1 = ANY(k.path), true) AS inside
+     coalesce($1 = ANY(a.path), true) AND coalesce($1 = ANY(k.path), true) AS inside,
+     ${placeColumns('r', 'i_audit_record')}
    FROM audit_records r JOIN customers c ON c.i_customer = r.i_customer
      LEFT JOIN customers a ON a.i_customer = r.i_actor LEFT JOIN customers k ON k.i_customer = r.i_caller
    WHERE r.created_at >= $2 AND r.created_at < $3 AND $1 = ANY(c.path) AND ($4::int IS NULL OR r.i_customer = $4)
+     AND (r.created_at, r.i_audit_record) > ($7::timestamptz, $8::bigint)
    ORDER BY r.created_at, r.i_audit_record OFFSET $5 LIMIT $6`,
 );
 
@@ -45,19 +50,20 @@ async function getAuditLogs(call: Call<Database>, params: AuditParams) {
   const given = params.start_date === undefined ? undefined : parseTime(params.start_date);
   const start = given ?? new Date(now.getTime() - hour_ms);
   const end = params.end_date === undefined ? undefined : parseTime(params.end_date);
-  const rows = await db.query<Row>(listStatement, [
-    actor.i_customer,
-    start,
-    // Without a start: until this very moment, and a little more for the clock of the database.
-    end ?? new Date((given ?? now).getTime() + hour_ms),
-    params.i_customer ?? null,
-    params.offset ?? 0,
-    params.limit ?? 100,
-  ]);
+  // Without a start: until this very moment, and a little more for the clock of the database.
+  const until = end ?? new Date((given ?? now).getTime() + hour_ms);
+  const range = { offset: params.offset, limit: params.limit ?? 100 };
+  const rows = await inBatches<Row>(call, range, ({ last, offset, size }) => {
+    const cursor = [last?.place_time ?? '-infinity', last?.place_id ?? 0];
+    return [
+      listStatement,
+      [actor.i_customer, start, until, params.i_customer ?? null, offset, size, ...cursor],
+    ];
+  });
   // Where there are none, it is still to be told whether there is such a customer.
-  if (rows.length === 0 && params.i_customer !== undefined)
+  if (isEmpty(rows) && params.i_customer !== undefined)
     await demandWithin(db, actor, params.i_customer, 'deleted too');
-  return { result: 'OK' as const, records: rows.map(recordOf) };
+  return { result: 'OK' as const, records: mapRows(rows, recordOf) };
 }
 
 /** What somebody above did to the actor's customers is told, but not who it was and from where. */
@@ -67,7 +73,12 @@ const recordOf = ({ created_at, inside, changes, ...row }: Row) => ({
   caller: inside ? row.caller : null,
   i_actor: inside ? row.i_actor : null,
   address: inside ? row.address : null,
-  changes: Object.entries(changes).map(([field, [before, after]]) => ({ field, old: before, new: after })),
+  changes: Object.entries(changes).map(([field, [before, after]]) => ({
+    field,
+    // Also of records that were made before long values were left out.
+    old: recordedValue(before),
+    new: recordedValue(after),
+  })),
 });
 
 export const auditMethods = [
@@ -86,7 +97,7 @@ export const auditMethods = [
     }),
     result: struct({
       result: ok,
-      records: list(
+      records: streamed(
         struct({
           date: time('When.'),
           request_id: text(64, 'The request, as in the log and in the X-Request-Id of its answer.'),
@@ -103,7 +114,7 @@ export const auditMethods = [
           changes: list(
             struct({
               field: text(64, 'The field.'),
-              old: any('What it was.'),
+              old: any('What it was; over 1 KiB: its `length` in bytes and its `sha256`.'),
               new: any('What it is; of secrets only that they changed.'),
             }),
             'The changed fields.',

@@ -23,7 +23,8 @@ import { UsageError } from './failures';
 import { grouped, startProgress } from './progress';
 import { type Terminal, write, writeLine } from './terminal';
 
-const batchSize = 500;
+/** A row may hold megabytes, so that memory is bounded by so many of the widest. */
+const batchSize = 32;
 const oneMoment = sql('dump_snapshot', 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
 
 export async function exportEverything(

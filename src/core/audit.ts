@@ -3,6 +3,7 @@
  * and a resource such as `customers:i_customer=5`); the record is written in the transaction of the
  * change, so there is neither a change without a record nor a record without a change.
  */
+import { createHash } from 'node:crypto';
 import { type Database, type Transaction, sql } from '../db/database';
 import type { Caller } from './method';
 
@@ -62,12 +63,42 @@ export async function writeAudit(
     record.action,
     record.resource,
     record.i_customer,
-    JSON.stringify(record.changes ?? {}),
+    JSON.stringify(recordedChanges(record.changes ?? {})),
     caller.kind === 'login' ? caller.actor.i_customer : null,
   ];
   if ('inTransaction' in db) db.atCommit(insertStatement, values);
   else await db.query(record.action === 'READ' ? lookStatement : insertStatement, values);
 }
+
+type Change = readonly [unknown, unknown];
+
+/** Long values are not copied into records: a record would grow with every change of a style sheet. */
+const recordedValueAtMost_bytes = 1_024;
+
+/** What stands in a record for a longer value. */
+interface Digest {
+  /** In bytes: of a text its UTF-8, of any other value its JSON. */
+  readonly length: number;
+  /** The SHA-256 of these bytes, in hexadecimal. */
+  readonly sha256: string;
+}
+
+/** The value as a record keeps and shows it: itself up to 1 KiB, else its length and SHA-256. */
+export function recordedValue(value: unknown): unknown {
+  if (value === null || (typeof value !== 'string' && typeof value !== 'object')) return value;
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const length = Buffer.byteLength(text);
+  if (length <= recordedValueAtMost_bytes) return value;
+  return { length, sha256: createHash('sha256').update(text).digest('hex') } satisfies Digest;
+}
+
+const recordedChanges = (changes: Readonly<Record<string, Change>>): Readonly<Record<string, Change>> =>
+  Object.fromEntries(
+    Object.entries(changes).map(([name, [before, after]]) => [
+      name,
+      [recordedValue(before), recordedValue(after)] as const,
+    ]),
+  );
 
 /** An update that changed nothing is no change. */
 export const isChange = ({ action, changes = {} }: AuditRecord): boolean =>

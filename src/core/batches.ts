@@ -2,6 +2,7 @@
  * Long lists piece by piece: rows are read in batches by key, so that a list of any length stands
  * in memory only in part and no connection waits for a slow reader.
  */
+import { type ListCall, type NextRows, type RowQuery, firstStep, readPart } from './bounded-rows';
 import type { Batches } from './schema';
 
 const batchSize = 1_000;
@@ -9,33 +10,47 @@ const batchSize = 1_000;
 export interface Page<T> {
   /** The last row of the batch before; undefined for the first. */
   readonly last: T | undefined;
-  /** Only the first batch skips any. */
+  /** Only the first rows skip any. */
   readonly offset: number;
   readonly size: number;
 }
 
 /**
- * Reads with `fetch` until `limit` rows or the end. The first batch is read at once, as part of the
- * call, so that what fails in it is answered as a fault; a list that ends with it is an array.
+ * Reads by `query` until `limit` rows or the end, in batches of at most 1,000 rows and TREELINE_PAGE_LIMIT_BYTES.
+ * The first batch is read at once, as part of the call, so that what fails in it is answered as a fault; a list that
+ * ends with it is an array.
  */
 export async function inBatches<T>(
+  call: ListCall,
   range: { readonly offset?: number | undefined; readonly limit?: number | undefined },
-  fetch: (page: Page<T>) => Promise<T[]>,
+  query: (page: Page<T>) => RowQuery,
 ): Promise<readonly T[] | Batches<T>> {
   const limit = range.limit ?? Infinity;
   if (limit === 0) return [];
-  const first = await fetch({ last: undefined, offset: range.offset ?? 0, size: Math.min(batchSize, limit) });
-  return first.length < batchSize ? first : following(first, limit, fetch);
+  const next: NextRows<T> = (last, size) =>
+    query({ last, offset: last === undefined ? (range.offset ?? 0) : 0, size });
+  const { rows, bytes, isEnd } = await readPart(call, { size: Math.min(batchSize, limit) }, next);
+  if (isEnd || rows.length >= limit) return rows;
+  return Object.assign(following(call, rows, limit - rows.length, next), { held_bytes: bytes });
 }
 
-async function* following<T>(first: T[], limit: number, fetch: (page: Page<T>) => Promise<T[]>): Batches<T> {
-  let rows = first;
+async function* following<T>(
+  call: ListCall,
+  firstRows: readonly T[],
+  limit: number,
+  next: NextRows<T>,
+): AsyncGenerator<readonly T[], void> {
+  let rows = firstRows;
   let left = limit;
-  while (rows.length > 0) {
+  for (;;) {
     yield rows;
-    left -= rows.length;
-    if (rows.length < batchSize || left <= 0) return;
-    rows = await fetch({ last: rows.at(-1), offset: 0, size: Math.min(batchSize, left) });
+    if (left <= 0) return;
+    // As many rows as the batch before had are likely to fit again.
+    const first = Math.max(firstStep, rows.length);
+    const part = await readPart(call, { size: Math.min(batchSize, left), first, last: rows.at(-1) }, next);
+    rows = part.rows;
+    if (rows.length === 0) return;
+    left = part.isEnd ? 0 : left - rows.length;
   }
 }
 
@@ -48,18 +63,26 @@ export function mapRows<T, U>(
   rows: readonly T[] | Batches<T>,
   change: (row: T) => U,
 ): readonly U[] | Batches<U> {
-  return Array.isArray(rows) ? (rows as readonly T[]).map(change) : mapBatches(rows as Batches<T>, change);
+  if (Array.isArray(rows)) return (rows as readonly T[]).map(change);
+  const batches = rows as Batches<T>;
+  return Object.assign(mapBatches(batches, change), { held_bytes: batches.held_bytes });
 }
 
-async function* mapBatches<T, U>(batches: Batches<T>, change: (row: T) => U): Batches<U> {
+async function* mapBatches<T, U>(
+  batches: Batches<T>,
+  change: (row: T) => U,
+): AsyncGenerator<readonly U[], void> {
   for await (const batch of batches) yield batch.map(change);
 }
 
 const isBatches = (value: unknown): value is Batches<unknown> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 
+/** Runs work when it is the caller's turn. */
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** The result of a call, each later batch of which is read by `inTurn`, as the call itself was. */
-export function batchesInTurns(result: unknown, inTurn: <T>(work: () => Promise<T>) => Promise<T>): unknown {
+export function batchesInTurns(result: unknown, inTurn: InTurn): unknown {
   if (typeof result !== 'object' || result === null) return result;
   let changed: Record<string, unknown> | undefined;
   for (const [name, value] of Object.entries(result)) {
@@ -68,19 +91,18 @@ export function batchesInTurns(result: unknown, inTurn: <T>(work: () => Promise<
   return changed ?? result;
 }
 
-async function* eachInTurn<T>(
-  batches: Batches<T>,
-  inTurn: <R>(work: () => Promise<R>) => Promise<R>,
-): Batches<T> {
-  const iterator = batches[Symbol.asyncIterator]();
+const eachInTurn = <T>(batches: Batches<T>, inTurn: InTurn): Batches<T> =>
+  Object.assign(turnByTurn(batches, inTurn), { held_bytes: batches.held_bytes });
+
+async function* turnByTurn<T>(batches: Batches<T>, inTurn: InTurn): AsyncGenerator<readonly T[], void> {
   try {
     for (;;) {
-      const next = await inTurn(() => iterator.next());
+      const next = await inTurn(() => batches.next());
       if (next.done) return;
       yield next.value;
     }
   } finally {
     // Whoever stops reading ends the list.
-    await iterator.return?.(undefined);
+    await batches.return();
   }
 }

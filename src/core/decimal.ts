@@ -41,3 +41,9 @@ export const plain = (value: Big | Money): Money => {
   const text = new Big(value).toFixed();
   return text === '-0' ? '0' : text;
 };
+
+/** The same of any value that is an amount; undefined for everything else, such as NaN. Never throws. */
+export const plainIfAmount = (value: unknown): Money | undefined => {
+  const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
+  return typeof text === 'string' ? moneyFromText(text) : undefined;
+};

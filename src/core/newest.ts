@@ -3,6 +3,7 @@
  * so rows of one time are neither lost nor doubled, and what is made meanwhile moves nothing.
  */
 import { badParameter } from '../faults';
+import { type ListCall, type RowQuery, readPage } from './bounded-rows';
 import type { Page } from './operation';
 import { integer, optional, text } from './schema';
 
@@ -35,16 +36,22 @@ export const olderThan = (alias: string, id: string, first: number): string =>
 
 const tokenForm = /^(\d{1,18}) (\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d(?::\d\d)?)$/;
 
-/** Reads one row more than asked for, to know whether there are more; `fetch` gets the three parameters of `olderThan`. */
+/**
+ * Reads a page of at most `page_size` rows and TREELINE_PAGE_LIMIT_BYTES; where there are more, `next` is its cursor.
+ * `query` gets the three parameters of `olderThan`. Throws fault 400 for a wrong `page_token`.
+ */
 export async function newestPage<T extends Placed>(
+  call: ListCall,
   { page_size = 100, page_token = '' }: NewestParams,
-  fetch: (time: string, id: string, size: number) => Promise<T[]>,
+  query: (time: string, id: string, size: number) => RowQuery,
 ): Promise<Page<T>> {
-  const [time, id] = page_token === '' ? ['infinity', '0'] : placeOf(page_token);
-  const rows = await fetch(time, id, page_size + 1);
-  const items = rows.slice(0, page_size);
-  const last = rows.length > page_size ? items.at(-1) : undefined;
-  return { items, next: last ? tokenOf(last) : null };
+  const given = page_token === '' ? (['infinity', '0'] as const) : placeOf(page_token);
+  return readPage<T>(
+    call,
+    page_size,
+    (last, size) => query(...(last ? ([last.place_time, String(last.place_id)] as const) : given), size),
+    tokenOf,
+  );
 }
 
 const tokenOf = ({ place_time, place_id }: Placed): string =>

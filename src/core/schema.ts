@@ -132,7 +132,10 @@ export function list<T extends TSchema>(
 }
 
 /** A list that may be produced piece by piece, so that a long one never stands whole in memory. */
-export type Batches<T> = AsyncGenerator<readonly T[], void>;
+export type Batches<T> = AsyncGenerator<readonly T[], void> & {
+  /** The bytes of the rows that it holds before it is read. */
+  readonly held_bytes: number;
+};
 export const streamed = <T extends TSchema>(items: T, description: string) =>
   Type.Unsafe<readonly Static<T>[] | Batches<Static<T>>>({ type: 'array', items, description, wire: 'list' });
 

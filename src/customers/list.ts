@@ -72,11 +72,11 @@ export async function listCustomers(call: Call<Database>, params: ListParams) {
         ...pattern,
       ])
     : [];
-  const customers = await inBatches<Item>(params, ({ last, offset, size }) => {
+  const customers = await inBatches<Item>(call, params, ({ last, offset, size }) => {
     const statement =
       pattern.length > 0 ? matchingStatement : isPage(offset, size) ? pageStatement : batchStatement;
     const after = last?.i_customer ?? params.after ?? 0;
-    return db.query<Item>(statement, [actor.i_customer, after, offset, size, ...pattern]);
+    return [statement, [actor.i_customer, after, offset, size, ...pattern]];
   });
   return { result: 'OK' as const, customers, ...(counted && { total: counted.total }) };
 }

@@ -14,8 +14,8 @@ import { beforeCreation, createCustomerWithCommit, demandLoginFromName } from '.
 /** Everybody below the actor, at any depth; whoever stands above others comes before them. */
 async function exportCustomers(call: Call<Database>) {
   const total = await repository.countBelow(call.db, call.actor);
-  const rows = await inBatches<repository.InfoRow>({}, ({ last, size }) =>
-    repository.listInfo(call.db, call.actor, last?.customer.i_customer ?? 0, size),
+  const rows = await inBatches<repository.InfoRow>(call, {}, ({ last, size }) =>
+    repository.listInfo(call.actor, last?.customer.i_customer ?? 0, size),
   );
   const named = ({ customer, wholesaler, commission_agent }: repository.InfoRow) => ({
     ...customer,

@@ -1,4 +1,5 @@
 /** The statements on customers. They know columns and locks; the rules are in `service.ts`. */
+import type { RowQuery } from '../core/bounded-rows';
 import type { Id } from '../core/method';
 import { nameKey } from '../core/names';
 import { type PasswordPolicy, policyWithId } from '../core/password-policy';
@@ -392,8 +393,10 @@ export interface InfoRow {
 }
 
 /** Everybody below the actor, at any depth, in order of i_customer: a wholesaler's is always less than its customers'. */
-export const listInfo = (db: Queryable, actor: Actor, after: number, size: number): Promise<InfoRow[]> =>
-  db.query<InfoRow>(listInfoStatement, [actor.i_customer, after, size]);
+export const listInfo = (actor: Actor, after: number, size: number): RowQuery => [
+  listInfoStatement,
+  [actor.i_customer, after, size],
+];
 
 export async function countBelow(db: Queryable, actor: Actor): Promise<number> {
   const [row] = await db.query<{ total: number }>(countBelowStatement, [actor.i_customer]);

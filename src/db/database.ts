@@ -18,6 +18,7 @@ import {
   poolState,
   unavailable,
 } from './connections';
+import { type BoundedRows, type ByteBound, byteBound } from './byte-bound';
 import { createLookups } from './lookups';
 import { type Notices, createNotices } from './notices';
 import { Fault } from '../faults';
@@ -56,6 +57,12 @@ export interface Transaction extends Queryable {
 }
 
 export interface Database extends Queryable {
+  /** Runs a statement and keeps its rows until their bytes reach `max_bytes`. Every list is read so. */
+  queryWithin<Row>(
+    max_bytes: number,
+    statement: Statement,
+    values?: readonly unknown[],
+  ): Promise<BoundedRows<Row>>;
   /** For the migrations: its statements may take as long as they need. */
   readonly knex: Knex;
   /**
@@ -93,13 +100,19 @@ export function openDatabase(options: DatabaseOptions): Database {
   const slowPool = openPool(slowOptions(options), hearers);
   let patient: Knex | undefined;
 
+  const runOnPool: Run = <Row>(
+    statement: Statement,
+    values?: readonly unknown[],
+    bound?: ByteBound,
+  ): Promise<Row[]> => {
+    const run = (client: Client): Promise<Row[]> => runStatement<Row>(client, statement, values, bound);
+    return statement.isLookup ? lookups(run) : onConnection(pool, run);
+  };
+
   const database: Database = {
+    ...queriesWith(runOnPool),
     get knex() {
       return (patient ??= openPool({ ...options, pool_size: 2, statement_timeout_ms: 0 }, new Set()));
-    },
-    query: <Row>(statement: Statement, values?: readonly unknown[]) => {
-      const run = (client: Client): Promise<Row[]> => runStatement<Row>(client, statement, values);
-      return statement.isLookup ? lookups(run) : onConnection(pool, run);
     },
     transaction: (work, ends_at) =>
       withRetries(() => onConnection(pool, (client) => inTransaction(client, work), ends_at), ends_at),
@@ -122,12 +135,12 @@ export function openDatabase(options: DatabaseOptions): Database {
       await Promise.all([pool.destroy(), slowPool.destroy()]);
     },
   };
-  const lookupsOnly = withQuery(database, (statement, values) => {
+  const lookupsOnly = withQueries(database, (statement, values, bound) => {
     if (!statement.isLookup) throw new Error(`${statement.name} is no look-up`);
-    return database.query(statement, values);
+    return runOnPool(statement, values, bound);
   });
-  const slowReads = withQuery(database, <Row>(statement: Statement, values?: readonly unknown[]) =>
-    onConnection(slowPool, (client) => runStatement<Row>(client, statement, values)).catch(
+  const slowReads = withQueries(database, <Row>(...[statement, values, bound]: Parameters<Run>) =>
+    onConnection(slowPool, (client) => runStatement<Row>(client, statement, values, bound)).catch(
       (error: unknown): never => {
         throw tooSlow(error, slowOptions(options).statement_timeout_ms);
       },
@@ -136,8 +149,20 @@ export function openDatabase(options: DatabaseOptions): Database {
   return database;
 }
 
-const withQuery = (database: Database, query: Queryable['query']): Database =>
-  Object.assign(Object.create(database) as Database, { query });
+/** Runs a statement on some connection. */
+type Run = <Row>(statement: Statement, values?: readonly unknown[], bound?: ByteBound) => Promise<Row[]>;
+
+const queriesWith = (run: Run): Pick<Database, 'query' | 'queryWithin'> => ({
+  query: (statement, values) => run(statement, values),
+  queryWithin: async (max_bytes, statement, values) => {
+    const bound = byteBound(max_bytes);
+    return { rows: await run(statement, values, bound), ...bound.state() };
+  },
+});
+
+/** The same database, whose statements run otherwise. */
+const withQueries = (database: Database, run: Run): Database =>
+  Object.assign(Object.create(database) as Database, queriesWith(run));
 
 const slowDefaults = { pool_size: 4, statement_timeout_ms: 5_000 };
 
@@ -158,6 +183,7 @@ async function runStatement<Row>(
   client: Client,
   statement: Statement,
   values: readonly unknown[] = [],
+  bound?: ByteBound,
 ): Promise<Row[]> {
   inOneWrite(client);
   try {
@@ -167,9 +193,11 @@ async function runStatement<Row>(
         else resolve(result.rows as Row[]);
       };
       // Made here, because pg copies what it is otherwise given by its property descriptors.
-      client.query(
-        Object.assign(new Query(statement.text, values as unknown[], answered), { name: statement.name }),
-      );
+      const query = Object.assign(new Query(statement.text, values as unknown[], answered), {
+        name: statement.name,
+      });
+      bound?.apply(query);
+      client.query(query);
     });
   } catch (error) {
     // So that it leads to whoever asked, and not to the socket.

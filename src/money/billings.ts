@@ -1,4 +1,5 @@
 /** The entries of one account in the books, the newest first. An id is the number of the entry in the form of a uuid (version 8). */
+import type { ListCall } from '../core/bounded-rows';
 import { type NewestParams, type Placed, newestPage } from '../core/newest';
 import type { Page } from '../core/operation';
 import type { Money } from '../core/schema';
@@ -34,13 +35,14 @@ const findStatement = lookup(
 );
 
 export const newestBillings = (
-  db: Queryable,
+  call: ListCall,
   i_customer: number,
   params: NewestParams,
 ): Promise<Page<BillingRow>> =>
-  newestPage(params, (_time, id, size) =>
-    db.query<BillingRow & Placed>(newestStatement, [i_customer, id, size]),
-  );
+  newestPage<BillingRow & Placed>(call, params, (_time, id, size) => [
+    newestStatement,
+    [i_customer, id, size],
+  ]);
 
 export async function findBilling(
   db: Queryable,

@@ -35,7 +35,7 @@ export async function getPaymentsList(call: Call<Database>, params: PaymentsPara
     to: timeOrNull(params.end_date),
     sign: params.type === undefined ? null : params.type === 'credit' ? (1 as const) : (-1 as const),
   };
-  const rows = await inBatches<ListedPayment>(params, (page) => listPayments(db, actor, filter, page));
+  const rows = await inBatches<ListedPayment>(call, params, (page) => listPayments(actor, filter, page));
   // Where there are none, it is still to be told whether there is such a customer.
   if (isEmpty(rows)) await demandWithin(db, actor, params.i_customer, 'deleted too');
   return { result: 'OK' as const, payments: mapRows(rows, paymentOf) };
@@ -80,7 +80,7 @@ export async function getStatement(
   const sums = await statementSums(db, call.actor, period);
   if (!sums.is_within) throw notFound();
   const [opening, closing] = [plain(sums.opening), plain(sums.closing)];
-  const rows = await inBatches<StatementRow>({}, (page) => statementRows(db, period, sums, page));
+  const rows = await inBatches<StatementRow>(call, {}, (page) => statementRows(period, sums, page));
   // Rows come in order, so each balance is the one before and its amount.
   let balance = opening;
   const entries = mapRows(rows, (row) => ({

@@ -1,5 +1,6 @@
 /** The statements that read the books. */
 import type { Page } from '../core/batches';
+import type { RowQuery } from '../core/bounded-rows';
 import type { Id } from '../core/method';
 import { type Actor, rootId } from '../core/rights';
 import type { Place } from '../core/tree';
@@ -111,12 +112,12 @@ export interface ListedPayment extends PaymentRow {
 
 /** Payments as seen from the account of the actor or of a customer below it, in the order in which they were booked. */
 export const listPayments = (
-  db: Queryable,
   actor: Actor,
   filter: PaymentFilter,
   { last, offset, size }: Page<ListedPayment>,
-): Promise<ListedPayment[]> =>
-  db.query<ListedPayment>(listStatement, [
+): RowQuery => [
+  listStatement,
+  [
     filter.i_customer,
     filter.from,
     filter.to,
@@ -125,7 +126,8 @@ export const listPayments = (
     offset,
     size,
     actor.i_customer,
-  ]);
+  ],
+];
 
 const statementSumsStatement = sql(
   'statement_sums',
@@ -184,16 +186,7 @@ const statementRowsStatement = sql(
 
 /** The account's entries of a period, as far as they are in its sums. */
 export const statementRows = (
-  db: Queryable,
   { i_customer, from, to }: Period,
   { last_entry }: StatementSums,
   { last, size }: Page<StatementRow>,
-): Promise<StatementRow[]> =>
-  db.query<StatementRow>(statementRowsStatement, [
-    i_customer,
-    from,
-    to,
-    last?.i_entry ?? 0,
-    last_entry,
-    size,
-  ]);
+): RowQuery => [statementRowsStatement, [i_customer, from, to, last?.i_entry ?? 0, last_entry, size]];

@@ -4,6 +4,7 @@
  */
 import { asRanges } from '../config';
 import { changesBetween } from '../core/audit';
+import { readPage } from '../core/bounded-rows';
 import { isUuid } from '../core/formats';
 import { inWords } from '../core/in-words';
 import type { Call, Id } from '../core/method';
@@ -182,15 +183,20 @@ export async function demandReseller(
 
 /** The direct customers of the actor, a part at a time. */
 export async function pageOfResellers(
-  { db, actor }: Call<Database>,
+  call: Call<Database>,
   { limit = 100, after }: { limit?: number; after?: string },
 ): Promise<Page<CustomerRow>> {
-  let id: number | undefined = 0;
-  if (after !== undefined) id = isUuid(after) ? await placeOfReseller(db, actor, after) : undefined;
-  if (id === undefined) throw badParameter('after', 'must be the `next` of the answer before');
-  const rows = await listResellers(db, actor, id, limit + 1);
-  const items = rows.slice(0, limit);
-  return { items, next: rows.length > limit ? (items.at(-1)?.uuid ?? null) : null };
+  const { db, actor } = call;
+  let start: number | undefined = 0;
+  if (after !== undefined) start = isUuid(after) ? await placeOfReseller(db, actor, after) : undefined;
+  if (start === undefined) throw badParameter('after', 'must be the `next` of the answer before');
+  const from = start;
+  return readPage<CustomerRow>(
+    call,
+    limit,
+    (last, size) => listResellers(actor, last?.id ?? from, size),
+    ({ uuid }) => uuid,
+  );
 }
 
 interface Detailed {

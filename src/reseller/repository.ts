@@ -1,4 +1,5 @@
 /** The statements on customers and users as this API shows them: with uuids, and with what belongs to them. */
+import type { RowQuery } from '../core/bounded-rows';
 import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
 import { type Queryable, type Transaction, lookup, sql } from '../db/database';
@@ -113,12 +114,10 @@ export async function findResellerId(
   return row;
 }
 
-export const listResellers = (
-  db: Queryable,
-  actor: Actor,
-  after: number,
-  limit: number,
-): Promise<CustomerRow[]> => db.query<CustomerRow>(listStatement, [actor.i_customer, after, limit]);
+export const listResellers = (actor: Actor, after: number, size: number): RowQuery => [
+  listStatement,
+  [actor.i_customer, after, size],
+];
 
 /** The place in the list of a direct customer, also of one that is gone. */
 export async function placeOfReseller(
@@ -209,12 +208,10 @@ export async function findResellerUser(
   return row;
 }
 
-export const listResellerUsers = (
-  db: Queryable,
-  i_customer: number,
-  after: number,
-  limit: number,
-): Promise<UserRow[]> => db.query<UserRow>(listUsersStatement, [i_customer, after, limit]);
+export const listResellerUsers = (i_customer: number, after: number, size: number): RowQuery => [
+  listUsersStatement,
+  [i_customer, after, size],
+];
 
 export async function placeOfUser(
   db: Queryable,

@@ -2,6 +2,7 @@
  * The users of the actor. A user's name is unique within its customer, so every store may have its
  * `admin`; the login that the whole platform knows is `<name>@<name of the customer>`.
  */
+import { readPage } from '../core/bounded-rows';
 import { isUuid } from '../core/formats';
 import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
@@ -13,7 +14,14 @@ import { badParameter, notFound } from '../faults';
 import type { AccessLevel } from '../users/repository';
 import { deleteWebUser, makeUser, updateWebUser } from '../users/service';
 import { common, uuidInPath } from './objects';
-import { type UserObject, findResellerUser, listResellerUsers, placeOfUser, standingOf } from './repository';
+import {
+  type UserObject,
+  type UserRow,
+  findResellerUser,
+  listResellerUsers,
+  placeOfUser,
+  standingOf,
+} from './repository';
 
 const password = text(128, "The password; must satisfy the customer's policy. It never comes back.", {
   minLength: 8,
@@ -111,12 +119,16 @@ async function listUsers(
   { limit = 100, after }: { limit?: number; after?: string },
 ): Promise<Page<UserObject>> {
   const { db, actor } = call;
-  let id: number | undefined = 0;
-  if (after !== undefined) id = isUuid(after) ? await placeOfUser(db, actor.i_customer, after) : undefined;
-  if (id === undefined) throw badParameter('after', 'must be the `next` of the answer before');
-  const rows = await listResellerUsers(db, actor.i_customer, id, limit + 1);
-  const items = rows.slice(0, limit);
-  return { items, next: rows.length > limit ? (items.at(-1)?.uuid ?? null) : null };
+  let start: number | undefined = 0;
+  if (after !== undefined) start = isUuid(after) ? await placeOfUser(db, actor.i_customer, after) : undefined;
+  if (start === undefined) throw badParameter('after', 'must be the `next` of the answer before');
+  const from = start;
+  return readPage<UserRow>(
+    call,
+    limit,
+    (last, size) => listResellerUsers(actor.i_customer, last?.id ?? from, size),
+    ({ uuid }) => uuid,
+  );
 }
 
 async function postUser(call: Call, user: NewUser, password_hash: string): Promise<UserObject> {

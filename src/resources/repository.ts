@@ -1,5 +1,6 @@
 /** The statements on owned objects, made once for each kind. */
 import { type Queryable, type Statement, type Transaction, lookup, sql } from '../db/database';
+import type { ListCall, RowQuery } from '../core/bounded-rows';
 import type { Money } from '../core/schema';
 import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } from '../core/newest';
 import type { Page } from '../core/operation';
@@ -74,25 +75,19 @@ export async function lockOwned(
 }
 
 /** The living objects of the customer with a greater id, in order. */
-export const listOwned = (
-  db: Queryable,
-  kind: AnyKind,
-  i_customer: number,
-  after: number,
-  limit: number,
-): Promise<(Owned & Values)[]> => {
+export const listOwned = (kind: AnyKind, i_customer: number, after: number, size: number): RowQuery => {
   const list = statementOf(
     'list',
     kind,
     () => `SELECT ${columnsOf(kind)} FROM ${fromOf(kind)}
      WHERE r.i_customer = $1 AND r.deleted_at IS NULL AND r.${kind.id} > $2 ORDER BY r.${kind.id} LIMIT $3`,
   );
-  return db.query<Owned & Values>(list, [i_customer, after, limit]);
+  return [list, [i_customer, after, size]];
 };
 
 /** A part of them, the newest first. */
 export const listNewest = (
-  db: Queryable,
+  call: ListCall,
   kind: AnyKind,
   i_customer: number,
   params: NewestParams,
@@ -103,7 +98,7 @@ export const listNewest = (
     () => `SELECT ${columnsOf(kind)}, ${placeColumns('r', kind.id)} FROM ${fromOf(kind)}
      WHERE r.i_customer = $1 AND r.deleted_at IS NULL AND ${olderThan('r', kind.id, 2)}`,
   );
-  return newestPage(params, (...place) => db.query(list, [i_customer, ...place]));
+  return newestPage(call, params, (...cursor) => [list, [i_customer, ...cursor]]);
 };
 
 /** Whether all of these are living objects of the customer, which are held against deletion. */

@@ -4,11 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { changesBetween, secretChange } from '../core/audit';
+import { readPage } from '../core/bounded-rows';
 import { isUuid } from '../core/formats';
 import type { Call } from '../core/method';
 import type { NewestParams } from '../core/newest';
 import type { Page } from '../core/operation';
-import type { Queryable } from '../db/database';
+import type { Database, Queryable } from '../db/database';
 import { badParameter, notFound } from '../faults';
 import { chargeCaller } from '../money/charge';
 import type { Kind, Values } from './kinds';
@@ -82,15 +83,18 @@ export async function deleteOwned(call: Call, kind: Kind<never>, uuid: string): 
 
 /** A part of the actor's objects, in the order in which they were made; `after` is the uuid of the last one seen. */
 export async function pageOfOwned(
-  call: Pick<Call<Queryable>, 'db' | 'actor'>,
+  call: Call<Database>,
   kind: Kind<never>,
   { limit = 100, after }: { limit?: number; after?: string },
-  i_customer: number = call.actor.i_customer,
 ): Promise<Page<OwnedRow>> {
-  const id = after === undefined ? 0 : await placeAfter(call.db, kind, i_customer, after);
-  const rows = await repository.listOwned(call.db, kind, i_customer, id, limit + 1);
-  const items = rows.slice(0, limit);
-  return { items, next: rows.length > limit ? (items.at(-1)?.uuid ?? null) : null };
+  const { i_customer } = call.actor;
+  const start = after === undefined ? 0 : await placeAfter(call.db, kind, i_customer, after);
+  return readPage<OwnedRow>(
+    call,
+    limit,
+    (last, size) => repository.listOwned(kind, i_customer, last?.id ?? start, size),
+    ({ uuid }) => uuid,
+  );
 }
 
 async function placeAfter(
@@ -106,10 +110,10 @@ async function placeAfter(
 
 /** A part of the actor's objects, the newest first. */
 export const newestOwned = (
-  call: Pick<Call<Queryable>, 'db' | 'actor'>,
+  call: Call<Database>,
   kind: Kind<never>,
   params: NewestParams,
-): Promise<Page<OwnedRow>> => repository.listNewest(call.db, kind, call.actor.i_customer, params);
+): Promise<Page<OwnedRow>> => repository.listNewest(call, kind, call.actor.i_customer, params);
 
 /** Throws fault 404 unless all of these are objects of the actor; they stay so until the call has ended. */
 export async function demandOwned(

@@ -1,6 +1,6 @@
 /** The rules and statements of tariffs: they belong to one customer, and their currency never changes. */
 import { changesBetween } from '../core/audit';
-import { type Page, inBatches } from '../core/batches';
+import { inBatches } from '../core/batches';
 import type { Call } from '../core/method';
 import { type Database, sql } from '../db/database';
 import { badParameter, conflict, notFound } from '../faults';
@@ -99,13 +99,9 @@ export async function listTariffs(
   call: Call<Database>,
   params: { offset?: number; limit?: number; name_pattern?: string },
 ) {
-  const read = ({ last, offset, size }: Page<Tariff>): Promise<Tariff[]> =>
-    call.db.query<Tariff>(listStatement, [
-      call.actor.i_customer,
-      params.name_pattern ?? null,
-      last?.i_tariff ?? 0,
-      offset,
-      size,
-    ]);
-  return { result: 'OK' as const, tariffs: await inBatches(params, read) };
+  const tariffs = await inBatches<Tariff>(call, params, ({ last, offset, size }) => [
+    listStatement,
+    [call.actor.i_customer, params.name_pattern ?? null, last?.i_tariff ?? 0, offset, size],
+  ]);
+  return { result: 'OK' as const, tariffs };
 }

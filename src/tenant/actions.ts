@@ -13,8 +13,16 @@ const members = {
 export const actionTaken = struct({ ...members, option: optional(any('How it is done.')) });
 export const actionShown = struct({ ...members, option: optional(any('How it is done.')) });
 
-/** As they are kept: what came over the wire as plain JSON. Throws fault 400 for what cannot be kept. */
-export const actionsOf = (actions: readonly unknown[]): readonly unknown[] => actions.map(plainOf);
+/** How large the actions of one flow may be, in bytes of UTF-8, as compact JSON. */
+export const actionsAtMost_bytes = 65_536;
+
+/** As they are kept: what came over the wire as plain JSON. Throws fault 400 for what cannot be kept or is too large. */
+export function actionsOf(actions: readonly unknown[]): readonly unknown[] {
+  const kept = actions.map(plainOf);
+  if (Buffer.byteLength(JSON.stringify(kept)) > actionsAtMost_bytes)
+    throw badParameter('actions', `must be at most ${actionsAtMost_bytes} bytes as JSON`);
+  return kept;
+}
 
 function plainOf(value: unknown): unknown {
   if (value instanceof Double) return value.value;

@@ -153,7 +153,7 @@ export const billingOperations: readonly Guarded[] = needing(administrator, [
     query: newestQuery,
     faults: [],
     run: async (call, given) => {
-      const { items, next } = await newestBillings(call.db, call.actor.i_customer, given);
+      const { items, next } = await newestBillings(call, call.actor.i_customer, given);
       return { items: items.map(billingObject), next };
     },
   }),

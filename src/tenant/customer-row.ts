@@ -5,7 +5,7 @@ import type { Page } from '../core/operation';
 import { permissions } from '../core/permission';
 import { rootId } from '../core/rights';
 import { type Static, integer, list, nullable, oneOf, optional, struct, text, uuid } from '../core/schema';
-import { type Queryable, type Transaction, lookup, sql } from '../db/database';
+import { type Database, type Queryable, type Transaction, lookup, sql } from '../db/database';
 import { notFound } from '../faults';
 import { detailText, times, timesOf } from './objects';
 
@@ -85,11 +85,14 @@ export const lockOwnTenant = (db: Transaction, { i_customer }: Id): Promise<Cust
 export const ownTenant = async ({ db }: Pick<Reader, 'db'>, i_customer: number): Promise<CustomerRow> =>
   one(await db.query<CustomerRow>(ownStatement, [i_customer]));
 
-export const newestTenants = ({ db, actor }: Reader, params: NewestParams): Promise<Page<CustomerRow>> =>
-  newestPage(params, (_time, id, size) => {
-    const statement = actor.i_customer === rootId ? newestOfAllStatement : newestStatement;
-    return db.query<CustomerRow & Placed>(statement, [actor.i_customer, id, size]);
-  });
+export const newestTenants = (call: Call<Database>, params: NewestParams): Promise<Page<CustomerRow>> => {
+  const { i_customer } = call.actor;
+  const statement = i_customer === rootId ? newestOfAllStatement : newestStatement;
+  return newestPage<CustomerRow & Placed>(call, params, (_time, id, size) => [
+    statement,
+    [i_customer, id, size],
+  ]);
+};
 
 const defaultsStatement = sql(
   'default_permission',

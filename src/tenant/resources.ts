@@ -35,7 +35,7 @@ import {
   tagKind,
   tenantNumberKind,
 } from '../resources/tenant-kinds';
-import { actionsOf, actionShown, actionTaken } from './actions';
+import { actionsAtMost_bytes, actionsOf, actionShown, actionTaken } from './actions';
 import { deleteFlow, deleteTag } from './links';
 import {
   type Dated,
@@ -207,7 +207,11 @@ const flows = operationsOf<Flow>({
   words: ['flow', 'flows'],
   body: {
     ...described,
-    actions: optional(list(actionTaken, 'What is done, in order.', { maxItems: 1_000 })),
+    actions: optional(
+      list(actionTaken, `What is done, in order; at most ${actionsAtMost_bytes} bytes as JSON.`, {
+        maxItems: 1_000,
+      }),
+    ),
   },
   shown: { ...describedShown, actions: list(actionShown, 'What is done, in order.') },
   fallbacks: { name: '', detail: '', actions: [] },

@@ -6,7 +6,7 @@ import { changesBetween } from '../core/audit';
 import type { Call } from '../core/method';
 import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } from '../core/newest';
 import type { Page } from '../core/operation';
-import { type Queryable, type Transaction, lookup, sql } from '../db/database';
+import { type Database, type Queryable, type Transaction, lookup, sql } from '../db/database';
 import { forbidden, notFound } from '../faults';
 import type { AccessLevel } from './repository';
 
@@ -62,10 +62,11 @@ const lockStatement = sql(
 
 type Reader = Pick<Call<Queryable>, 'db' | 'actor'>;
 
-export const newestAgents = ({ db, actor }: Reader, params: NewestParams): Promise<Page<AgentRow>> =>
-  newestPage(params, (...place) =>
-    db.query<AgentRow & Placed>(newestStatement, [actor.i_customer, ...place]),
-  );
+export const newestAgents = (call: Call<Database>, params: NewestParams): Promise<Page<AgentRow>> =>
+  newestPage<AgentRow & Placed>(call, params, (...cursor) => [
+    newestStatement,
+    [call.actor.i_customer, ...cursor],
+  ]);
 
 /** An agent of the actor; throws fault 404. */
 export const findAgent = (call: Reader, uuid: string): Promise<AgentRow> =>

@@ -1,5 +1,6 @@
 /** The statements on users: the people who log in under a customer. */
 import type { Page } from '../core/batches';
+import type { RowQuery } from '../core/bounded-rows';
 import { type Lockout, failureCount } from '../core/lockout';
 import { nameKey } from '../core/names';
 import { type PasswordPolicy, policyOf } from '../core/password-policy';
@@ -157,12 +158,10 @@ const listStatement = sql(
 
 /** The users of the actor or of a customer below it. */
 export const listUsers = (
-  db: Queryable,
   actor: Actor,
   i_customer: number,
   { last, offset, size }: Page<UserRow>,
-): Promise<UserRow[]> =>
-  db.query<UserRow>(listStatement, [i_customer, last?.i_web_user ?? 0, offset, size, actor.i_customer]);
+): RowQuery => [listStatement, [i_customer, last?.i_web_user ?? 0, offset, size, actor.i_customer]];
 
 const insertStatement = sql(
   'insert_user',

@@ -116,8 +116,8 @@ export async function listWebUsers(
 ) {
   const i_customer = params.i_customer ?? call.actor.i_customer;
   const { db, actor } = call;
-  const web_users = await inBatches<UserRow>(params, (page) =>
-    repository.listUsers(db, actor, i_customer, page),
+  const web_users = await inBatches<UserRow>(call, params, (page) =>
+    repository.listUsers(actor, i_customer, page),
   );
   if (isEmpty(web_users)) await demandWithin(db, actor, i_customer);
   return { result: 'OK' as const, web_users };

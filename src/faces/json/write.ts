@@ -1,29 +1,35 @@
 /**
  * Results as JSON, by their declaration: money is a number with every digit, a long list comes piece by piece. Each
- * declaration is compiled once into a function.
+ * declaration is compiled once into a function. Every function is total: what does not fit its declaration is
+ * written as null, because an error here would come after COMMIT, and the caller would repeat what was done.
  */
-import { plain } from '../../core/decimal';
+import { plainIfAmount } from '../../core/decimal';
 import { type Outcome, Outcomes } from '../../core/dispatch';
 import { type TSchema, declared } from '../../core/schema';
 import { Fault } from '../../faults';
+import { type Notation, hasBatches, inPieces, joined, multicallMember } from '../pieces';
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** The answer of a call; in pieces where a list in it is produced piece by piece. */
+/** The answer of a call; in pieces where a list in it comes in batches. */
 export function writeJson(outcome: Outcome, request_id: string): string | AsyncIterable<string> {
   if (outcome instanceof Fault) {
     return JSON.stringify({ faultCode: outcome.number, faultString: outcome.message, request_id });
   }
   const { method, result } = outcome;
-  const { properties } = declared(method.result);
-  if (properties && Object.values(result as Members).some(isBatches)) {
-    return inPieces(Object.entries(properties), result as Members);
-  }
-  return textOf(method.result, result);
+  return hasBatches(result) ? inPieces(notation, method.result, result) : textOf(method.result, result);
 }
 
-/** One value by its declaration. */
+/** One value by its declaration. Never throws. */
 export const textOf = (schema: TSchema, value: unknown): string => writerOf(schema)(value);
+
+const notation: Notation = {
+  array: { open: '[', separator: ',', close: ']' },
+  struct: { open: '{', separator: ',', close: '}' },
+  member: (name) => [`${JSON.stringify(name)}:`, ''],
+  value: textOf,
+  fault: ({ number, message }) => JSON.stringify({ faultCode: number, faultString: message }),
+};
 
 type Writer = (value: unknown) => string;
 
@@ -41,14 +47,20 @@ function writerOf(schema: TSchema): Writer {
 
 function compile(schema: TSchema): Writer {
   const { wire, properties, items } = declared(schema);
-  if (wire === 'money') return (value) => plain(value as string);
-  if (wire === 'list' && items) {
-    const write = writerOf(items);
-    return (value) => `[${(value as unknown[]).map(write).join(',')}]`;
+  switch (wire) {
+    case 'money':
+      return (value) => plainIfAmount(value) ?? 'null';
+    case 'list': {
+      const write = writerOf(items as TSchema);
+      return (value) => (Array.isArray(value) ? `[${value.map(write).join(',')}]` : 'null');
+    }
+    case 'struct':
+      return compileStruct(Object.entries(properties ?? {}));
+    case 'any':
+      return writeAny;
+    default:
+      return (value) => (typeof value === 'object' ? writeAny(value) : writeScalar(value));
   }
-  if (wire === 'struct' && properties) return compileStruct(Object.entries(properties));
-  return (value) =>
-    value instanceof Outcomes ? `[${value.list.map(multicallMember).join(',')}]` : JSON.stringify(value);
 }
 
 function compileStruct(properties: readonly (readonly [string, TSchema])[]): Writer {
@@ -56,6 +68,7 @@ function compileStruct(properties: readonly (readonly [string, TSchema])[]): Wri
     ([name, schema]) => [name, `${JSON.stringify(name)}:`, writerOf(schema)] as const,
   );
   return (value) => {
+    if (typeof value !== 'object') return 'null';
     let text = '';
     for (const [name, start, write] of members) {
       const member = (value as Members)[name];
@@ -65,40 +78,24 @@ function compileStruct(properties: readonly (readonly [string, TSchema])[]): Wri
   };
 }
 
-function multicallMember(outcome: Outcome): string {
-  if (outcome instanceof Fault)
-    return JSON.stringify({ faultCode: outcome.number, faultString: outcome.message });
-  return `[${textOf(outcome.method.result, outcome.result)}]`;
+/** Of an undefined value, a function or a symbol JSON.stringify makes no text, and it throws for a bigint. */
+function writeScalar(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.isWellFormed() ? value : value.toWellFormed());
+  if (typeof value === 'bigint') return String(value);
+  return typeof value === 'number' || typeof value === 'boolean' ? JSON.stringify(value) : 'null';
 }
 
-const isBatches = (value: unknown): value is AsyncIterable<readonly unknown[]> =>
-  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
-
-async function* inPieces(
-  properties: readonly [string, TSchema][],
-  result: Members,
-): AsyncGenerator<string, void> {
-  let separator = '{';
-  for (const [name, schema] of properties) {
-    const value = result[name];
-    if (value === undefined) continue;
-    yield `${separator}${JSON.stringify(name)}:`;
-    if (isBatches(value)) yield* listInPieces(declared(schema).items as TSchema, value);
-    else yield textOf(schema, value);
-    separator = ',';
-  }
-  yield '}';
+/** A value that no declaration describes further. */
+function writeAny(value: unknown): string {
+  if (value instanceof Outcomes)
+    return joined(
+      notation.array,
+      value.list.map((outcome) => multicallMember(notation, outcome)),
+    );
+  return typeof value === 'object' ? JSON.stringify(value, writable) : writeScalar(value);
 }
 
-async function* listInPieces(
-  items: TSchema,
-  batches: AsyncIterable<readonly unknown[]>,
-): AsyncGenerator<string, void> {
-  let separator = '[';
-  for await (const batch of batches) {
-    if (batch.length === 0) continue;
-    yield separator + batch.map((item) => textOf(items, item)).join(',');
-    separator = ',';
-  }
-  yield separator === '[' ? '[]' : ']';
-}
+const writable = (_name: string, value: unknown): unknown => {
+  if (typeof value === 'bigint') return Number(value);
+  return typeof value === 'string' ? value.toWellFormed() : value;
+};

@@ -21,7 +21,7 @@ export function resellerFace(app: FastifyInstance, core: Core, operations: reado
     identify: (request) => identify(core, request),
     onBehalf,
     ownQuery: [],
-    write,
+    write: resellerAnswer,
     refuse,
   });
 }
@@ -57,7 +57,8 @@ function onBehalf(request: FastifyRequest, { on_behalf, verb, path }: Operation)
   return { name };
 }
 
-function write({ answers, item }: Operation, result: unknown): string {
+/** The body of an answer in the envelope of this API. Never throws. */
+export function resellerAnswer({ answers, item }: Operation, result: unknown): string {
   if (answers === 'one') return `{"result":${textOf(item, result)},"status_code":200,"status_message":"OK"}`;
   const { items, next } = result as Page<unknown>;
   const texts = items.map((one) => textOf(item, one));

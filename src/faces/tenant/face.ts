@@ -24,7 +24,7 @@ export function tenantFace(app: FastifyInstance, core: Core, operations: readonl
     identify: (request) => identify(core, request),
     onBehalf,
     ownQuery: ['token', 'accesskey', 'customer_id'],
-    write,
+    write: tenantAnswer,
     refuse: errorOf,
   });
   sessionRoutes(app, core, answeringOf(core, errorOf));
@@ -39,7 +39,8 @@ function onBehalf(request: FastifyRequest): Named | undefined {
   return { uuid: customer_id.toLowerCase() };
 }
 
-function write({ answers, item }: Operation, result: unknown): string {
+/** The body of an answer in the envelope of this API. Never throws. */
+export function tenantAnswer({ answers, item }: Operation, result: unknown): string {
   if (answers === 'one') return textOf(item, result);
   const { items, next } = result as Page<unknown>;
   const texts = items.map((one) => textOf(item, one));

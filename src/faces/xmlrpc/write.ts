@@ -3,22 +3,31 @@
  * `<string>`, no blank between `<value>` and the type's tag, doubles without exponent. The tag
  * comes from the declaration, never from the value, so 10.0 stays a double. Each declaration is
  * compiled once into a function, because walking it for every answer costs more than the query.
+ * Every function is total: what does not fit its declaration is written as nil, because an error
+ * here would come after COMMIT, and the caller would repeat what was done.
  */
-import { plain } from '../../core/decimal';
+import { plain, plainIfAmount } from '../../core/decimal';
 import { type Outcome, Outcomes } from '../../core/dispatch';
 import { type TSchema, declared } from '../../core/schema';
 import { Fault } from '../../faults';
+import { type Notation, hasBatches, inPieces, joined, multicallMember } from '../pieces';
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>\n<methodResponse>`;
 const before = `${head}<params><param>`;
 const after = '</param></params></methodResponse>\n';
 
-/** The whole answer; in pieces where a list in it is produced piece by piece. */
+/** The whole answer; in pieces where a list in it comes in batches. */
 export function writeOutcome(outcome: Outcome): string | AsyncIterable<string> {
   if (outcome instanceof Fault) return writeFault(outcome.number, outcome.message);
   const { method, result } = outcome;
-  if (hasBatches(result)) return writeInPieces(method.result, result);
+  if (hasBatches(result)) return enveloped(inPieces(notation, method.result, result));
   return before + writerOf(method.result)(result) + after;
+}
+
+async function* enveloped(pieces: AsyncIterable<string>): AsyncGenerator<string, void> {
+  yield before;
+  yield* pieces;
+  yield after;
 }
 
 export function writeFault(number: number, text: string): string {
@@ -31,8 +40,16 @@ const faultValue = (number: number, text: string): string =>
   `<member><name>faultString</name><value><string>${escape(text)}</string></value></member>` +
   '</struct></value>';
 
+const notation: Notation = {
+  array: { open: '<value><array><data>', separator: '', close: '</data></array></value>' },
+  struct: { open: '<value><struct>', separator: '', close: '</struct></value>' },
+  member: (name) => [`<member><name>${escape(name)}</name>`, '</member>'],
+  value: (schema, value) => writerOf(schema)(value),
+  fault: ({ number, message }) => faultValue(number, message),
+};
+
 type Writer = (value: unknown) => string;
-type Members = Record<string, unknown>;
+type Members = Readonly<Record<string, unknown>>;
 
 const writers = new WeakMap<TSchema, Writer>();
 
@@ -49,7 +66,7 @@ const nil = '<value><nil/></value>';
 
 function compile(schema: TSchema): Writer {
   const write = compileTyped(schema);
-  return (value) => (value === null ? nil : write(value));
+  return (value) => (value === null || value === undefined ? nil : write(value));
 }
 
 function compileTyped(schema: TSchema): Writer {
@@ -57,21 +74,20 @@ function compileTyped(schema: TSchema): Writer {
   switch (wire) {
     case 'integer':
     case 'bit':
-      return (value) => `<value><int>${String(value)}</int></value>`;
+      return (value) =>
+        Number.isSafeInteger(value) ? `<value><int>${String(value)}</int></value>` : writeOddInteger(value);
     case 'flag':
       return (value) => `<value><boolean>${value === true ? 1 : 0}</boolean></value>`;
     case 'double':
-      return (value) =>
-        Number.isFinite(value) ? `<value><double>${doubleText(value as number)}</double></value>` : nil;
+      return writeDouble;
     case 'money':
-      return (value) =>
-        value === 'NaN' ? nil : `<value><double>${moneyText(value as string)}</double></value>`;
+      return writeMoney;
     case 'text':
-      return (value) => `<value><string>${escape(value as string)}</string></value>`;
+      return (value) =>
+        typeof value === 'string' ? `<value><string>${escape(value)}</string></value>` : writeOddText(value);
     case 'list': {
       const item = writerOf(items as TSchema);
-      return (value) =>
-        `<value><array><data>${(value as unknown[]).map(item).join('')}</data></array></value>`;
+      return (value) => (Array.isArray(value) ? joined(notation.array, value.map(item)) : nil);
     }
     case 'struct':
       return compileStruct(Object.entries(properties ?? {}));
@@ -85,6 +101,7 @@ function compileStruct(properties: readonly (readonly [string, TSchema])[]): Wri
     ([name, schema]) => [name, `<member><name>${escape(name)}</name>`, writerOf(schema)] as const,
   );
   return (value) => {
+    if (typeof value !== 'object') return nil;
     let text = '<value><struct>';
     for (const [name, start, write] of members) {
       const member = (value as Members)[name];
@@ -94,83 +111,51 @@ function compileStruct(properties: readonly (readonly [string, TSchema])[]): Wri
   };
 }
 
-/** A value that no declaration describes further: those of system.*. */
+/** PostgreSQL gives large integers as text. A number that is no integer is a double. */
+function writeOddInteger(value: unknown): string {
+  const isDigits = typeof value === 'bigint' || (typeof value === 'string' && /^-?\d+$/.test(value));
+  return isDigits ? `<value><int>${value}</int></value>` : writeDouble(value);
+}
+
+const writeDouble = (value: unknown): string =>
+  Number.isFinite(value) ? `<value><double>${doubleText(value as number)}</double></value>` : nil;
+
+function writeMoney(value: unknown): string {
+  const text = typeof value === 'string' && decimalForm.test(value) ? value : plainIfAmount(value);
+  return text === undefined ? nil : `<value><double>${moneyText(text)}</double></value>`;
+}
+
+const decimalForm = /^-?\d+(\.\d+)?$/;
+
+function writeOddText(value: unknown): string {
+  if (value instanceof Date) return writeAny(value);
+  const isScalar = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
+  return isScalar ? `<value><string>${String(value)}</string></value>` : nil;
+}
+
+/** A value that no declaration describes further. */
 function writeAny(value: unknown): string {
-  if (value instanceof Outcomes) {
-    return `<value><array><data>${value.list.map(multicallMember).join('')}</data></array></value>`;
-  }
   if (typeof value === 'string') return `<value><string>${escape(value)}</string></value>`;
-  if (value === null || value === undefined) return nil;
   if (typeof value === 'boolean') return `<value><boolean>${value ? 1 : 0}</boolean></value>`;
-  if (typeof value === 'number') {
-    return Number.isInteger(value)
+  if (typeof value === 'number' || typeof value === 'bigint')
+    return Number.isSafeInteger(value) || typeof value === 'bigint'
       ? `<value><int>${value}</int></value>`
-      : `<value><double>${doubleText(value)}</double></value>`;
-  }
-  const members = Object.entries(value as Members);
-  const written = members.map(
-    ([name, member]) => `<member><name>${escape(name)}</name>${writeAny(member)}</member>`,
+      : writeDouble(value);
+  if (typeof value !== 'object' || value === null) return nil;
+  if (value instanceof Outcomes)
+    return joined(
+      notation.array,
+      value.list.map((outcome) => multicallMember(notation, outcome)),
+    );
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? nil : writeAny(value.toISOString());
+  if (Array.isArray(value)) return joined(notation.array, value.map(writeAny));
+  return joined(
+    notation.struct,
+    Object.entries(value).map(([name, member]) => {
+      const [start, end] = notation.member(name);
+      return start + writeAny(member) + end;
+    }),
   );
-  return `<value><struct>${written.join('')}</struct></value>`;
-}
-
-/** A result in an array of one, a fault as a struct, as the extension has it. */
-function multicallMember(outcome: Outcome): string {
-  if (outcome instanceof Fault) return faultValue(outcome.number, outcome.message);
-  return `<value><array><data>${writerOf(outcome.method.result)(outcome.result)}</data></array></value>`;
-}
-
-const isBatches = (value: unknown): value is AsyncIterable<readonly unknown[]> =>
-  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
-
-function hasBatches(result: unknown): boolean {
-  if (result instanceof Outcomes)
-    return result.list.some((outcome) => !(outcome instanceof Fault) && hasBatches(outcome.result));
-  return typeof result === 'object' && result !== null && Object.values(result).some(isBatches);
-}
-
-async function* writeInPieces(schema: TSchema, result: unknown): AsyncGenerator<string, void> {
-  yield before;
-  if (result instanceof Outcomes) yield* writeOutcomes(result);
-  else yield* writeMembers(schema, result as Members);
-  yield after;
-}
-
-async function* writeOutcomes({ list }: Outcomes): AsyncGenerator<string, void> {
-  yield '<value><array><data>';
-  for (const outcome of list) {
-    if (outcome instanceof Fault || !hasBatches(outcome.result)) {
-      yield multicallMember(outcome);
-      continue;
-    }
-    yield '<value><array><data>';
-    yield* writeMembers(outcome.method.result, outcome.result as Members);
-    yield '</data></array></value>';
-  }
-  yield '</data></array></value>';
-}
-
-async function* writeMembers(schema: TSchema, result: Members): AsyncGenerator<string, void> {
-  yield '<value><struct>';
-  for (const [name, member] of Object.entries(declared(schema).properties ?? {})) {
-    const value = result[name];
-    if (value === undefined) continue;
-    yield `<member><name>${escape(name)}</name>`;
-    if (isBatches(value)) yield* writeBatches(member, value);
-    else yield writerOf(member)(value);
-    yield '</member>';
-  }
-  yield '</struct></value>';
-}
-
-async function* writeBatches(
-  schema: TSchema,
-  batches: AsyncIterable<readonly unknown[]>,
-): AsyncGenerator<string, void> {
-  const item = writerOf(declared(schema).items as TSchema);
-  yield '<value><array><data>';
-  for await (const batch of batches) yield batch.map(item).join('');
-  yield '</data></array></value>';
 }
 
 /** Of a finite number: PostgreSQL can hold others, which XML-RPC cannot say; they go out as nil. */
