@@ -41,3 +41,9 @@ export const plain = (value: Big | Money): Money => {
   const text = new Big(value).toFixed();
   return text === '-0' ? '0' : text;
 };
+
+const microsOfOne = 1_000_000;
+
+/** The amount as a whole number of millionths, which can be multiplied and divided without loss. */
+export const toMicros = (amount: Money): bigint => BigInt(new Big(amount).times(microsOfOne).toFixed(0));
+export const fromMicros = (micros: bigint): Money => plain(new Big(micros.toString()).div(microsOfOne));

@@ -6,7 +6,7 @@
  */
 import { plain } from '../../core/decimal';
 import { type Outcome, Outcomes } from '../../core/dispatch';
-import { type TSchema, declared } from '../../core/schema';
+import { type TSchema, declared, maxInteger } from '../../core/schema';
 import { Fault } from '../../faults';
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>\n<methodResponse>`;
@@ -53,9 +53,12 @@ function compile(schema: TSchema): Writer {
 }
 
 function compileTyped(schema: TSchema): Writer {
-  const { wire, properties, items } = declared(schema);
+  const { wire, properties, items, maximum } = declared(schema);
   switch (wire) {
     case 'integer':
+      return maximum === undefined || maximum > maxInteger
+        ? (value) => integerValue(value as number)
+        : (value) => `<value><int>${String(value)}</int></value>`;
     case 'bit':
       return (value) => `<value><int>${String(value)}</int></value>`;
     case 'flag':
@@ -79,6 +82,10 @@ function compileTyped(schema: TSchema): Writer {
       return writeAny;
   }
 }
+
+/** `<int>` has 32 bits. What is greater goes as `<i8>`, which most clients read, and the others refuse loudly. */
+const integerValue = (value: number): string =>
+  Math.abs(value) > maxInteger ? `<value><i8>${value}</i8></value>` : `<value><int>${value}</int></value>`;
 
 function compileStruct(properties: readonly (readonly [string, TSchema])[]): Writer {
   const members = properties.map(
@@ -104,7 +111,7 @@ function writeAny(value: unknown): string {
   if (typeof value === 'boolean') return `<value><boolean>${value ? 1 : 0}</boolean></value>`;
   if (typeof value === 'number') {
     return Number.isInteger(value)
-      ? `<value><int>${value}</int></value>`
+      ? integerValue(value)
       : `<value><double>${doubleText(value)}</double></value>`;
   }
   const members = Object.entries(value as Members);
