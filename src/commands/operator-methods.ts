@@ -4,7 +4,6 @@
  */
 import type { Method } from '../core/method';
 import { customerOperatorMethods } from '../customers/operator';
-import { priceOperatorMethods } from '../money/prices';
 import { keyOperatorMethods } from '../system/rotate-key';
 import { userOperatorMethods } from '../users/operator';
 
@@ -12,5 +11,4 @@ export const operatorMethods: readonly Method[] = [
   ...customerOperatorMethods,
   ...userOperatorMethods,
   ...keyOperatorMethods,
-  ...priceOperatorMethods,
 ];

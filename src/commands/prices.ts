@@ -12,13 +12,25 @@ const commands: readonly MethodCommand[] = [
     without: ['product', 'amount'],
     arguments: argument('product', 'amount'),
     done: 'Set',
-    examples: ['treeline prices set number 1.50', 'treeline prices set domain 9 --currency EUR'],
+    examples: [
+      'treeline prices set number 1.50',
+      'treeline prices set domain 9 --currency EUR',
+      'treeline prices set number 2.50 --as "Blue Fjord"',
+    ],
+  },
+  {
+    usage: 'delete <product>',
+    method: 'deletePrice',
+    without: ['product'],
+    arguments: argument('product'),
+    done: 'Deleted',
+    examples: ['treeline prices delete domain --currency EUR --as "Blue Fjord"'],
   },
 ];
 
 export function addPrices(program: Command, shell: Shell): void {
   const group = program
     .command('prices')
-    .description('What making numbers, SIP users and domains costs the one who makes them.');
+    .description('What root, or the customer of --as, takes for numbers, SIP users and domains.');
   for (const command of commands) addMethodCommand(group, shell, command);
 }

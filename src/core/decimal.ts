@@ -47,3 +47,8 @@ export const plainIfAmount = (value: unknown): Money | undefined => {
   const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
   return typeof text === 'string' ? moneyFromText(text) : undefined;
 };
+const microsOfOne = 1_000_000;
+
+/** The amount as a whole number of millionths, which can be multiplied and divided without loss. */
+export const toMicros = (amount: Money): bigint => BigInt(new Big(amount).times(microsOfOne).toFixed(0));
+export const fromMicros = (micros: bigint): Money => plain(new Big(micros.toString()).div(microsOfOne));

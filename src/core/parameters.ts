@@ -120,7 +120,7 @@ function convert(field: Declared, value: Value): unknown {
 }
 
 function integerFrom(value: Value): unknown {
-  return typeof value === 'string' && /^[+-]?\d{1,15}$/.test(value) ? Number(value) : value;
+  return typeof value === 'string' && /^[+-]?\d{1,16}$/.test(value) ? Number(value) : value;
 }
 
 function bitFrom(value: Value): unknown {

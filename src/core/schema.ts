@@ -50,6 +50,10 @@ export function integer(description: string, range: { minimum?: number; maximum?
 /** An id; one that cannot exist, such as 0, is answered like one that does not. */
 export const id = (description: string) => integer(description);
 
+/** An id of what there may be more than 2^31 of, such as payments: any integer that a double holds exactly. */
+export const bigId = (description: string) =>
+  integer(description, { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
+
 /** An id in whose place old callers send a name: a text of other than digits is taken as that parameter. */
 export const idOr = (otherwise: string, description: string) => ({ ...id(description), otherwise });
 

@@ -9,19 +9,15 @@ import { effectiveRights, pathOf } from './actors';
 import type { Id } from './method';
 import type { Actor } from './rights';
 
-/** A customer below an actor, and what its place means for its money. */
+/** A living customer below an actor. */
 export interface Place {
   readonly i_customer: number;
   readonly i_wholesaler: number;
-  readonly base_currency: string;
-  /** Whether the wholesaler bounds what its sub-customers are topped up with. */
-  readonly overcommit_protection: boolean;
 }
 
 const findBelowStatement = sql(
   'find_below',
-  `SELECT c.i_customer, c.i_wholesaler, c.base_currency, w.overcommit_protection
-   FROM customers c JOIN customers w ON w.i_customer = c.i_wholesaler
+  `SELECT c.i_customer, c.i_wholesaler FROM customers c
    WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL`,
 );
 
@@ -51,61 +47,68 @@ export async function demandWithin(
 /** A wholesaler as the customers below it see it, with its row locked. */
 export interface Wholesaler extends Actor {
   readonly base_currency: string;
-  readonly overcommit_protection: boolean;
+  /** Whether its overcommit limit, or one above it, bounds what customers below it may spend. */
+  readonly is_bounded: boolean;
   readonly max_depth: number | null;
   /** How many levels still fit below it, by the strictest limit above; null: any number. */
   readonly levels_left: number | null;
 }
 
-const columns = `w.i_customer, ${pathOf('w')}, w.base_currency, w.overcommit_protection, w.max_depth,
+const columns = `w.i_customer, ${pathOf('w')}, w.base_currency, w.max_depth,
+  EXISTS (SELECT FROM customers a WHERE a.i_customer = ANY(w.path) AND a.overcommit_protection) AS is_bounded,
   ${effectiveRights('w')} AS rights,
   (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
    FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left`;
 
 /** `$1` is a customer below the actor `$2`; null: one that is being made by the actor, who is its wholesaler. */
-const holdStatement = (name: string, lock: string, condition = '') =>
+const wholesalerOf = `CASE WHEN $1::int IS NULL THEN $2::int ELSE (
+         SELECT c.i_wholesaler FROM customers c
+         WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL) END`;
+
+const holdStatement = (name: string, lock: string) =>
   sql(
     `hold_${name}`,
     `SELECT ${columns} FROM customers w
-     WHERE w.i_customer = CASE WHEN $1::int IS NULL THEN $2::int ELSE (
-         SELECT c.i_wholesaler FROM customers c
-         WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL) END
-       AND w.deleted_at IS NULL ${condition} ${lock} OF w`,
+     WHERE w.i_customer = ${wholesalerOf} AND w.deleted_at IS NULL ${lock} OF w`,
   );
 
-/**
- * How strongly a wholesaler's row is held. `exists`: it cannot be deleted. `currency`: nor can its
- * tariff change. `money`: nor can anybody else move its money or top up its sub-customers.
- */
+/** How strongly a wholesaler's row is held. `exists`: it cannot be deleted. `currency`: nor can its tariff change. */
 const exists = holdStatement('exists', 'FOR KEY SHARE');
 const currency = holdStatement('currency', 'FOR SHARE');
-const moneyIfProtected = holdStatement('money', 'FOR NO KEY UPDATE', 'AND w.overcommit_protection');
-const currencyIfNot = holdStatement('currency_free', 'FOR SHARE', 'AND NOT w.overcommit_protection');
+
+/**
+ * The wholesaler and everybody above it whose overcommit limit counts the customer, from root downwards: the database
+ * writes to their rows when the customer's money moves.
+ */
+const holdBoundsStatement = sql(
+  'hold_bounds',
+  `SELECT a.i_customer FROM customers w JOIN customers a ON a.i_customer = ANY(w.path)
+   WHERE w.i_customer = ${wholesalerOf} AND a.overcommit_protection AND a.deleted_at IS NULL
+   ORDER BY a.i_customer FOR NO KEY UPDATE OF a`,
+);
 
 /** What a customer's being made or changed means for its wholesaler. */
 export interface Change {
   /** The customer is billed by its wholesaler's tariff. */
   readonly inherits: boolean;
-  /** The customer's balance may rise, which matters where overcommit protection bounds it. */
-  readonly rises: boolean;
+  /** The customer's balance or credit limit may change, which overcommit limits above count. */
+  readonly moves: boolean;
 }
 
 /**
  * Holds the wholesaler of `i_customer`, which is below the actor, or the actor as the wholesaler of
- * a customer that is being made, as strongly as the change needs; undefined if there is none. The
- * weakest lock goes with all others, so nobody who holds it can block the step to a stronger one.
+ * a customer that is being made, as strongly as the change needs; undefined if there is none.
  */
 export async function holdWholesaler(
   db: Transaction,
   actor: Id,
   i_customer: number | undefined,
-  { inherits, rises }: Change,
+  { inherits, moves }: Change,
 ): Promise<Wholesaler | undefined> {
-  const steps = rises
-    ? [exists, moneyIfProtected, ...(inherits ? [currencyIfNot] : [])]
-    : [inherits ? currency : exists];
-  const found = await Promise.all(
-    steps.map((step) => db.query<Wholesaler>(step, [i_customer ?? null, actor.i_customer])),
-  );
-  return found.flat().at(-1);
+  const values = [i_customer ?? null, actor.i_customer];
+  const [, [wholesaler]] = await Promise.all([
+    moves ? db.query(holdBoundsStatement, values) : undefined,
+    db.query<Wholesaler>(inherits ? currency : exists, values),
+  ]);
+  return wholesaler;
 }

@@ -36,8 +36,25 @@ export const customerInfo = struct({
   i_wholesaler: nullable(id('The customer directly above it; nil for root.')),
   base_currency: text(3, 'The currency of its balance: that of its tariff.'),
   blocked: flag('Whether it is blocked itself.'),
+  prepaid: money(
+    'The part of the balance that came by transfers, which the customers above have paid already.',
+  ),
   ...readableSchemas,
 });
+
+/** What became of the money of a customer that was deleted. */
+export const closedMoney = {
+  closed: money('The balance that it had.'),
+  returned: money('How much of it was prepaid, and is prepaid money of its owner now.'),
+  debt: money('How much its owner was charged, because its balance was below zero.'),
+};
+
+/** The query of a REST operation that deletes a customer. */
+export const closeBalance = {
+  close_balance: optional(
+    flag('true: also where it holds money, which is closed: prepaid money returns to its owner.'),
+  ),
+};
 
 const listItem = struct({
   i_customer: id('Its id.'),
@@ -99,12 +116,13 @@ export const customerMethods = [
   }),
   defineMethod({
     name: 'deleteCustomer',
-    summary: 'Deletes a customer below the actor that has no sub-customers; its books stay.',
+    summary:
+      'Deletes a customer below the actor that has no sub-customers; its books stay. A debt and prepaid money go to its owner.',
     access: 'write',
     right: 'customers_mgmt:delete',
     trusted: 'required',
     params: struct({ i_customer: id('The customer to delete.') }),
-    result: struct({ result: ok }),
+    result: struct({ result: ok, ...closedMoney }),
     faults: ['not_found', 'conflict'],
     ahead: beforeDeletion,
     run: deleteCustomer,

@@ -18,7 +18,11 @@ export interface Target {
   readonly i_customer: number;
   readonly i_wholesaler: number;
   readonly web_login: string;
+  /** Ids from root down to the customer itself. */
+  readonly path: readonly number[];
   readonly balance: Money;
+  readonly prepaid: Money;
+  readonly credit_limit: Money;
   readonly i_tariff: number | null;
   readonly base_currency: string;
   readonly i_password_policy: number | null;
@@ -31,8 +35,8 @@ export interface Target {
 const targetStatement = (name: string, clause: string, attributes: string, held = 'c, u') =>
   sql(
     name,
-    `SELECT c.i_customer, c.i_wholesaler, u.web_login, c.balance::text AS balance, c.i_tariff, c.base_currency,
-       c.i_password_policy, c.api_access, (SELECT row_to_json(t) FROM (SELECT ${attributes}) t) AS attributes
+    `SELECT c.i_customer, c.i_wholesaler, to_json(c.path) AS path, u.web_login, c.balance::text AS balance,
+       c.prepaid::text AS prepaid, c.credit_limit::text AS credit_limit, c.i_tariff, c.base_currency, c.i_password_policy, c.api_access, (SELECT row_to_json(t) FROM (SELECT ${attributes}) t) AS attributes
      FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
      WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause} OF ${held}`,
   );
@@ -287,7 +291,8 @@ const deleteStatement = sql(
      UPDATE users SET deleted_at = now(), updated_at = now(), password_hash = NULL, one_time_hash = NULL
      WHERE i_customer = $1 AND deleted_at IS NULL),
    api AS (DELETE FROM api_credentials WHERE i_customer = $1),
-   owned AS (DELETE FROM tariffs WHERE i_customer = $1)
+   owned AS (DELETE FROM tariffs WHERE i_customer = $1),
+   priced AS (DELETE FROM prices WHERE i_customer = $1)
    UPDATE customers SET i_commission_agent = NULL, updated_at = now()
    WHERE i_commission_agent = $1 AND i_customer <> $1`,
 );
@@ -337,7 +342,7 @@ export async function changeCurrency(
   return changed;
 }
 
-const infoColumns = `c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, u.web_login, ${columnTexts}`;
+const infoColumns = `c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, c.prepaid::text, u.web_login, ${columnTexts}`;
 const infoFrom = 'customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default';
 
 const infoStatement = (name: string, condition: string) =>
@@ -356,6 +361,8 @@ export interface CustomerInfo {
   readonly base_currency: string;
   readonly blocked: boolean;
   readonly balance: Money;
+  /** The part of the balance that came by transfers; never inverted. */
+  readonly prepaid: Money;
 }
 
 /** The actor or a customer below it, by id or by name. */

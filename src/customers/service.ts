@@ -10,11 +10,13 @@ import { nameKey } from '../core/names';
 import { demandSatisfies } from '../core/password-policy';
 import { demandGrantable, maskNames, switchNames } from '../core/rights';
 import { type Change, type Wholesaler, findBelow, holdWholesaler } from '../core/tree';
-import type { Money } from '../core/schema';
 import type { Database, Transaction } from '../db/database';
 import { badParameter, conflict, forbidden, notFound, wrongReference } from '../faults';
 import { enterOpening, hasEntries, post } from '../money/books';
-import { demandCommitment } from '../money/overcommit';
+import { lockOwner } from '../money/accounts';
+import { closeAccount } from '../money/closing';
+import { exposureOf, moveAccount } from '../money/consume';
+import { assertCommitment } from '../money/overcommit';
 import { recordedChanges } from './changes';
 import {
   type CreateParams,
@@ -74,9 +76,10 @@ export async function createCustomerWithCommit(
   if (typeof params.api_password === 'string') {
     storeApiPassword(call, i_customer, web_login, params.api_password);
   }
-  if (!isZero(balance)) enterOpening(db, { i_customer, amount: balance, request_id: call.request_id });
-  if (isPositive(balance) && wholesaler.overcommit_protection) {
-    await demandCommitment(db, wholesaler.i_customer, balance);
+  if (!isZero(balance)) enterOpening(db, { i_customer, request_id: call.request_id });
+  if (wholesaler.is_bounded) {
+    const risen = exposureOf({ balance, credit_limit: params.credit_limit ?? '0' });
+    await assertCommitment(call, [{ path: [...wholesaler.path, i_customer], risen }]);
   }
   const changes = recordedChanges({}, params);
   changes['web_login'] = [null, web_login];
@@ -96,7 +99,7 @@ const columnsOf =
   };
 
 /** The attributes that its wholesaler has a say in; for others nothing of it is looked at. */
-const wholesalersAffair = ['i_tariff', 'balance', 'max_depth', ...maskNames, ...switchNames];
+const wholesalersAffair = ['i_tariff', 'balance', 'credit_limit', 'max_depth', ...maskNames, ...switchNames];
 
 /** The customer as it is, and what the change stands on. Downwards: the wholesaler's row is locked before the customer's. */
 export const beforeUpdate = (db: Transaction, actor: Id, params: UpdateParams) =>
@@ -156,7 +159,7 @@ export async function updateCustomerWithCommit(
   if (params.api_password !== undefined) {
     storeApiPassword(call, i_customer, newLogin ?? target.web_login, params.api_password);
   }
-  if (params.balance !== undefined) await adjustBalance(call, target, params.balance);
+  await moveMoney(call, target, params, wholesaler?.is_bounded ?? false);
   const changes = recordedChanges(target.attributes, params);
   await call.audit({ action: 'U', resource: `customers:i_customer=${i_customer}`, i_customer, changes });
   return { result: 'OK' as const };
@@ -181,29 +184,39 @@ async function setBlocked(call: Call, { i_customer }: Named, blocked: boolean) {
   return { result: 'OK' as const };
 }
 
-/** The customer, held against everything, and whether anybody stands below it. */
+/** The customer, held against everything, whether anybody stands below it, and its owner's account. */
 export const beforeDeletion = (db: Transaction, actor: Id, { i_customer }: Named) =>
-  Promise.all([repository.lockDoomed(db, actor, i_customer), repository.hasSubCustomers(db, i_customer)]);
+  Promise.all([
+    lockOwner(db, actor, i_customer),
+    repository.lockDoomed(db, actor, i_customer),
+    repository.hasSubCustomers(db, i_customer),
+  ]);
 
-/** Deletes a customer that nobody stands below; what was left of its money is closed by an entry. */
+/**
+ * Deletes a customer that nobody stands below. Its money is closed by a payment, and returned: what it was, what of it
+ * went to its owner. `keepMoney`: fault 409 where it still holds money.
+ */
 export async function deleteCustomer(
   call: Call,
   params: Named,
   _prepared?: undefined,
   found?: Awaited<ReturnType<typeof beforeDeletion>>,
+  keepMoney = false,
 ) {
-  const { db, request_id } = call;
+  const { db } = call;
   const { i_customer } = params;
-  const [target, hasSubCustomers] = found ?? (await beforeDeletion(db, call.actor, params));
+  const [owner, target, hasSubCustomers] = found ?? (await beforeDeletion(db, call.actor, params));
   if (!target) throw notFound();
   if (hasSubCustomers) throw conflict('The customer still has sub-customers');
-  await Promise.all([
-    !isZero(target.balance) &&
-      post(db, { kind: 'closing', i_customer, amount: negate(target.balance), request_id }),
+  if (keepMoney && isPositive(target.balance)) {
+    throw conflict('The customer still holds money: close_balance=true deletes it all the same');
+  }
+  const [closed] = await Promise.all([
+    closeAccount(call, target, owner),
     repository.markDeleted(db, i_customer),
   ]);
   await call.audit({ action: 'D', resource: `customers:i_customer=${i_customer}`, i_customer });
-  return { result: 'OK' as const };
+  return { result: 'OK' as const, ...closed };
 }
 
 /** The actor itself or a customer below it. */
@@ -222,7 +235,7 @@ type Grants = Partial<Pick<CreateParams, 'i_tariff' | 'api_access' | 'api_passwo
 /** What a change means for the wholesaler's row. */
 const changeOf = (params: Partial<CreateParams>): Change => ({
   inherits: params.i_tariff === null,
-  rises: params.balance !== undefined && isPositive(params.balance),
+  moves: params.balance !== undefined || params.credit_limit !== undefined,
 });
 
 /** Without a `web_login` the name becomes the login, so it must be fit for one. */
@@ -331,14 +344,21 @@ async function changeTariff(
   }
 }
 
-/** Posts the difference between the balance that is and the one that is wanted. */
-async function adjustBalance(call: Call, target: Target, wanted: Money): Promise<void> {
-  const amount = minus(wanted, target.balance);
-  if (isZero(amount)) return;
-  const { i_customer, i_wholesaler } = target;
-  const topsUp = isPositive(amount) && isPositive(wanted);
+/** Posts the difference between the balance that is and the one that is wanted, within overcommit limits. */
+async function moveMoney(
+  call: Call,
+  target: Target,
+  params: UpdateParams,
+  is_bounded: boolean,
+): Promise<void> {
+  const { balance = target.balance, credit_limit = target.credit_limit } = params;
+  const amount = minus(balance, target.balance);
+  const { i_customer, path } = target;
+  const risen = minus(exposureOf({ balance, credit_limit }), exposureOf(target));
+  const movements = [moveAccount(target, amount)];
   await Promise.all([
-    post(call.db, { kind: 'adjustment', i_customer, amount, request_id: call.request_id }),
-    topsUp && demandCommitment(call.db, i_wholesaler, isPositive(target.balance) ? amount : wanted),
+    !isZero(amount) &&
+      post(call.db, { kind: 'adjustment', i_customer, movements, request_id: call.request_id }),
+    is_bounded && assertCommitment(call, [{ path, risen }]),
   ]);
 }

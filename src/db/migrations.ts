@@ -11,6 +11,7 @@ import * as resources from '../../migrations/003_resources';
 import * as tenants from '../../migrations/004_tenants';
 import * as lists from '../../migrations/005_lists';
 import * as descendants from '../../migrations/006_descendants';
+import * as levels from '../../migrations/007_levels';
 import * as accessEpochs from '../../migrations/010_access_epochs';
 
 interface Migration {
@@ -26,6 +27,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '004_tenants': tenants,
   '005_lists': lists,
   '006_descendants': descendants,
+  '007_levels': levels,
   '010_access_epochs': accessEpochs,
 };
 

@@ -19,13 +19,13 @@ export interface BillingRow {
 const prefix = '00000000-0000-8000-8000-';
 const columns = `'${prefix}' || lpad(to_hex(e.i_entry), 12, '0') AS id,
   (SELECT c.uuid FROM customers c WHERE c.i_customer = e.i_customer) AS customer_id,
-  p.kind, e.amount::text AS amount, e.currency, p.payment_notes, p.created_at`;
+  p.kind, e.amount::text AS amount, e.currency, p.payment_notes, e.booked_at AS created_at`;
 const from = 'entries e JOIN payments p ON p.i_payment = e.i_payment';
 
 /** In order of their numbers, which is that in which they were booked, and that of the index. */
 const newestStatement = sql(
   'newest_billings',
-  `SELECT ${columns}, p.created_at::text AS place_time, e.i_entry::text AS place_id FROM ${from}
+  `SELECT ${columns}, e.booked_at::text AS place_time, e.i_entry::text AS place_id FROM ${from}
    WHERE e.i_customer = $1 AND e.i_entry < coalesce(nullif($2::bigint, 0), 9223372036854775807)
    ORDER BY e.i_entry DESC LIMIT $3`,
 );

@@ -1,94 +1,109 @@
 /**
- * The books. A balance changes here and nowhere else: each change is a payment with two entries,
- * one on the customer's account and one on the payer's (another customer, or the platform), made in
- * the statement that moves the balances; an opening balance is in the row from its beginning, and is
- * entered behind it. The entries of a payment sum to zero, which the database checks. The platform's
- * accounts have no stored balance: theirs is what the others' sum to.
+ * The books. A balance changes here and nowhere else. Each change is a payment whose entries sum to zero in each
+ * currency, which the database checks: one entry for each account that moves, and one for the platform where those do
+ * not sum to zero themselves. An opening balance is in the row from its beginning, and is entered behind it. The
+ * accounts of the platform have no stored balance: theirs is the negated sum of all others.
  */
-import type { Money } from '../core/schema';
 import { type Transaction, sql } from '../db/database';
+import type { Movement } from './consume';
 
-export type PaymentKind =
-  | 'opening'
-  | 'adjustment'
-  | 'closing'
-  | 'add_funds'
-  | 'credit'
-  | 'debit'
-  | 'transfer'
-  | 'reversal'
-  | 'charge';
+export const paymentKinds = [
+  'opening',
+  'adjustment',
+  'closing',
+  'add_funds',
+  'credit',
+  'debit',
+  'transfer',
+  'reversal',
+  'charge',
+] as const;
+export type PaymentKind = (typeof paymentKinds)[number];
 
-export interface Posting {
-  readonly kind: PaymentKind;
+interface Described {
+  /** Whose payment it is. */
   readonly i_customer: number;
-  /** The currency that the amount is meant in; absent: whatever the customer's is. */
-  readonly currency?: string;
-  /** What the balance rises by; negative: falls by. Never zero. */
-  readonly amount: Money;
   readonly request_id: string;
-  /** Whose balance falls by it; absent: the platform's account. Its row is locked by the caller. */
-  readonly i_payer?: number;
   readonly payment_notes?: string | undefined;
   readonly payment_time?: Date | undefined;
+}
+
+export interface Posting extends Described {
+  readonly kind: PaymentKind;
+  /** One for each account, all of them locked by the caller; those of 0 are left out of the books. */
+  readonly movements: readonly Movement[];
   /** The payment that this one takes back. */
   readonly i_reversed?: number;
 }
 
-const moving = `
-  UPDATE customers SET balance = balance + CASE WHEN i_customer = $2 THEN $3::numeric ELSE -$3::numeric END`;
-const concerned = `
-  WHERE i_customer IN ($2, $5) AND deleted_at IS NULL AND base_currency = coalesce($9, base_currency)`;
-const moved = 'i_customer, base_currency, balance';
+/** An entry is dated under the row lock, and after the entry before it even where the clock was set back. */
+const bookedAt = `greatest(clock_timestamp(), c.booked_at + interval '1 microsecond')`;
+const insertEntries =
+  'INSERT INTO entries (i_payment, i_customer, currency, amount, prepaid, balance_after, booked_at)';
+const insertPayment =
+  'INSERT INTO payments (kind, i_customer, amount, currency, request_id, payment_notes, payment_time, i_reversed)';
 
-const postStatement = (name: string, moves: string) =>
-  sql(
-    name,
-    `WITH moved AS (${moves}),
+const postStatement = sql(
+  'post',
+  `WITH moved AS (
+     UPDATE customers c SET balance = c.balance + m.amount, prepaid = c.prepaid + m.prepaid, booked_at = ${bookedAt}
+     FROM unnest($6::int[], $7::numeric[], $8::numeric[]) AS m (i_customer, amount, prepaid)
+     WHERE c.i_customer = m.i_customer AND c.deleted_at IS NULL
+     RETURNING c.i_customer, c.base_currency AS currency, m.amount, m.prepaid, c.balance, c.booked_at),
    payment AS (
-     INSERT INTO payments (kind, i_customer, amount, currency, request_id, payment_notes, payment_time, i_reversed)
-     SELECT $1, i_customer, $3, base_currency, $4, $6, coalesce($7, now()), $8 FROM moved WHERE i_customer = $2
-     RETURNING i_payment, i_customer, amount, currency),
+     ${insertPayment}
+     SELECT $1, i_customer, amount, currency, $3, $4, coalesce($5, now()), $9 FROM moved WHERE i_customer = $2
+     RETURNING i_payment),
    posted AS (
-     INSERT INTO entries (i_payment, i_customer, currency, amount)
-     SELECT i_payment, i_customer, currency, amount FROM payment
-     UNION ALL SELECT i_payment, $5, currency, -amount FROM payment)
-   SELECT payment.i_payment, moved.balance::text AS balance
-   FROM payment JOIN moved ON moved.i_customer = payment.i_customer`,
-  );
-const postMoving = postStatement('post', `${moving} ${concerned} RETURNING ${moved}`);
-const postMade = postStatement('post_opening', `SELECT ${moved} FROM customers ${concerned}`);
+     ${insertEntries}
+     SELECT p.i_payment, m.i_customer, m.currency, m.amount, m.prepaid, m.balance, m.booked_at FROM payment p, moved m
+     UNION ALL
+     SELECT p.i_payment, NULL, m.currency, -sum(m.amount), 0, NULL, clock_timestamp() FROM payment p, moved m
+     GROUP BY p.i_payment, m.currency HAVING sum(m.amount) <> 0)
+   SELECT p.i_payment::float8 AS i_payment, (SELECT count(*) FROM moved)::int AS moved FROM payment p`,
+);
 
-const valuesOf = (posting: Posting): unknown[] => [
-  posting.kind,
-  posting.i_customer,
-  posting.amount,
-  posting.request_id,
-  posting.i_payer ?? null,
-  posting.payment_notes ?? null,
-  posting.payment_time ?? null,
-  posting.i_reversed ?? null,
-  posting.currency ?? null,
-];
+const openingStatement = sql(
+  'post_opening',
+  `WITH payment AS (
+     ${insertPayment}
+     SELECT 'opening', c.i_customer, c.balance, c.base_currency, $2, NULL, now(), NULL FROM customers c WHERE c.i_customer = $1
+     RETURNING i_payment)
+   ${insertEntries}
+   SELECT p.i_payment, c.i_customer, c.base_currency, c.balance, 0, c.balance, c.booked_at
+   FROM payment p, customers c WHERE c.i_customer = $1
+   UNION ALL
+   SELECT p.i_payment, NULL, c.base_currency, -c.balance, 0, NULL, c.booked_at
+   FROM payment p, customers c WHERE c.i_customer = $1`,
+);
 
-export interface Posted {
-  readonly i_payment: number;
-  /** The customer's balance after it. */
-  readonly balance: Money;
-}
-
-/** Moves a balance and enters it in the books; undefined if the customer is deleted or has another currency. */
-export async function post(db: Transaction, posting: Posting): Promise<Posted | undefined> {
-  const [row] = await db.query<Posted>(postMoving, valuesOf(posting));
-  return row;
+/**
+ * Moves balances and enters it in the books; returns the payment. Its `i_customer` must be among those that move, and
+ * every account must be locked and alive: otherwise it throws an error, which is a bug.
+ */
+export async function post(db: Transaction, posting: Posting): Promise<number> {
+  const movements = posting.movements.filter(({ amount }) => amount !== '0');
+  const [row] = await db.query<{ i_payment: number; moved: number }>(postStatement, [
+    posting.kind,
+    posting.i_customer,
+    posting.request_id,
+    posting.payment_notes ?? null,
+    posting.payment_time ?? null,
+    movements.map(({ i_customer }) => i_customer),
+    movements.map(({ amount }) => amount),
+    movements.map(({ prepaid }) => prepaid),
+    posting.i_reversed ?? null,
+  ]);
+  if (row?.moved !== movements.length) throw new Error('An account of a payment was not locked');
+  return row.i_payment;
 }
 
 /**
  * Enters the balance with which a customer was made in this transaction. To move it there would write
  * the new row twice, and PostgreSQL looks again at all that such a row refers to.
  */
-export function enterOpening(db: Transaction, posting: Omit<Posting, 'kind' | 'i_payer'>): void {
-  db.send(postMade, valuesOf({ ...posting, kind: 'opening' }));
+export function enterOpening(db: Transaction, { i_customer, request_id }: Described): void {
+  db.send(openingStatement, [i_customer, request_id]);
 }
 
 const hasEntriesStatement = sql(
@@ -101,3 +116,18 @@ export async function hasEntries(db: Transaction, i_customers: readonly number[]
   const [row] = await db.query<{ found: boolean }>(hasEntriesStatement, [i_customers]);
   return row?.found ?? false;
 }
+
+/** An account's side of a payment. */
+export interface EntryRow extends Movement {
+  readonly currency: string;
+}
+
+const entriesStatement = sql(
+  'entries_of_payment',
+  `SELECT i_customer, amount::text AS amount, prepaid::text AS prepaid, currency FROM entries
+   WHERE i_payment = $1 AND i_customer IS NOT NULL`,
+);
+
+/** The entries of a payment, but for the platform's. */
+export const entriesOf = (db: Transaction, i_payment: number): Promise<EntryRow[]> =>
+  db.query<EntryRow>(entriesStatement, [i_payment]);

@@ -1,73 +1,89 @@
 /**
- * What is made can cost. The one who calls pays, whoever the object is made for, out of its balance
- * and its credit limit, in the transaction that makes the object: no money, no object. Root's side
- * is the platform's account, so root never pays and is never short.
+ * What is made can cost. The one who calls pays, whoever the object is made for, and everybody above it pays its own
+ * owner, in the transaction that makes the object: no money, no object. Root pays nobody.
  */
-import { exceeds, isZero, minus, negate, plain, sum } from '../core/decimal';
+import { isZero, plain } from '../core/decimal';
 import type { Call } from '../core/method';
 import { rootId } from '../core/rights';
 import type { Money } from '../core/schema';
 import { type Transaction, sql } from '../db/database';
-import { Fault, conflict, notFound } from '../faults';
+import { conflict, notFound } from '../faults';
+import { type Account, accountColumns, maySee } from './accounts';
 import { post } from './books';
+import { chargeLevels } from './levels';
 import type { Product } from './prices';
 
-const payerStatement = sql(
-  'lock_payer',
-  `SELECT c.balance::text AS balance, c.credit_limit::text AS credit_limit, c.base_currency AS currency,
-     (SELECT p.amount::text FROM prices p WHERE p.product = $2 AND p.currency = c.base_currency) AS price,
-     EXISTS (SELECT FROM prices p WHERE p.product = $2 AND p.amount > 0) AS priced
-   FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL FOR NO KEY UPDATE OF c`,
+/**
+ * `$1` is the payer, `$2` the product. The price of a level is that of the nearest customer above it that has one in
+ * its currency. What costs nothing at any level locks nobody.
+ */
+const payersStatement = sql(
+  'lock_payers',
+  `SELECT ${accountColumns},
+     (SELECT p.amount::text FROM prices p
+      WHERE p.i_customer = ANY(c.path) AND p.i_customer <> c.i_customer AND p.product = $2 AND p.currency = c.base_currency
+      ORDER BY p.i_customer DESC LIMIT 1) AS price,
+     EXISTS (SELECT FROM prices p
+      WHERE p.i_customer = ANY(c.path) AND p.i_customer <> c.i_customer AND p.product = $2 AND p.amount > 0) AS priced
+   FROM customers t JOIN customers c ON c.i_customer = ANY(t.path[2:])
+   WHERE t.i_customer = $1 AND c.deleted_at IS NULL AND EXISTS (
+     SELECT FROM prices p
+     WHERE p.i_customer = ANY(t.path) AND p.i_customer <> t.i_customer AND p.product = $2 AND p.amount > 0)
+   ORDER BY c.i_customer FOR NO KEY UPDATE OF c`,
 );
 
-const isPricedStatement = sql('is_priced', 'SELECT FROM prices WHERE product = $1 AND amount > 0 LIMIT 1');
-
-interface Payer {
-  readonly balance: Money;
-  readonly credit_limit: Money;
-  readonly currency: string;
-  /** In the payer's currency; null: there is none in it. */
+interface Payer extends Account {
+  /** What it pays its owner; null: there is no price in its currency. */
   readonly price: Money | null;
   /** Whether it costs anything in any currency. */
   readonly priced: boolean;
 }
 
-/**
- * Charges the caller for one of the product; answers the payment, or null where it is free. Throws
- * fault 402 without the money, 409 where it is priced in other currencies only.
- */
-export async function chargeCaller(call: Call, product: Product): Promise<number | null> {
+/** Locks who pays for one of the product, the caller first, then upwards; nobody where it is free, or for root. */
+export async function lockPayers(call: Call, product: Product): Promise<readonly Payer[]> {
   const { db, caller } = call;
-  if (caller.kind !== 'login' || caller.actor.i_customer === rootId) return null;
-  const { i_customer } = caller.actor;
-  // What is free waits for nobody.
-  if ((await db.query(isPricedStatement, [product])).length === 0) return null;
-  const payer = await lockPayer(db, i_customer, product);
-  if (!payer.priced) return null;
-  if (payer.price === null) {
-    throw conflict(`There is no price in ${payer.currency} for what is to be made (${product})`);
-  }
-  if (isZero(payer.price)) return null;
-  demandMoney(payer, payer.price);
-  const amount = negate(payer.price);
-  const posted = await post(db, { kind: 'charge', i_customer, amount, request_id: call.request_id });
-  if (!posted) throw notFound();
-  const resource = `charge:i_customer=${i_customer}:amount=${plain(payer.price)} ${payer.currency}`;
+  if (caller.kind !== 'login' || caller.actor.i_customer === rootId) return [];
+  return payersOf(db, caller.actor.i_customer, product);
+}
+
+const payersOf = async (db: Transaction, i_customer: number, product: Product): Promise<readonly Payer[]> =>
+  (await db.query<Payer>(payersStatement, [i_customer, product])).reverse();
+
+/**
+ * Charges everybody who was locked for one of the product. Returns the payment of the caller, or null where it pays
+ * nothing itself. Throws fault 402 without the money, 409 where there is no price in a payer's currency.
+ */
+export async function chargePayers(
+  call: Call,
+  product: Product,
+  payers: readonly Payer[],
+): Promise<number | null> {
+  const [payer] = payers;
+  if (!payer || call.caller.kind !== 'login') return null;
+  // Deleted since it proved its password.
+  if (payer.i_customer !== call.caller.actor.i_customer) throw notFound();
+  const accounts = payers.map((account) => ({ ...account, price: priceOf(call, account, product) }));
+  const movements = chargeLevels(call, accounts);
+  // The lowest one that pays: a seller may give away what costs it money.
+  const paying = movements.findIndex(({ amount }) => !isZero(amount));
+  const first = payers[paying];
+  if (!first) return null;
+  const { i_customer } = first;
+  const i_payment = await post(call.db, {
+    kind: 'charge',
+    i_customer,
+    movements,
+    request_id: call.request_id,
+  });
+  const amount = (movements[paying]?.amount ?? '0').replace('-', '');
+  const resource = `charge:i_customer=${i_customer}:amount=${plain(amount)} ${first.currency}`;
   await call.audit({ action: 'FUNDS', resource, i_customer });
-  return posted.i_payment;
+  return first === payer ? i_payment : null;
 }
 
-async function lockPayer(db: Transaction, i_customer: number, product: Product): Promise<Payer> {
-  const [payer] = await db.query<Payer>(payerStatement, [i_customer, product]);
-  if (!payer) throw notFound();
-  return payer;
-}
-
-function demandMoney({ balance, credit_limit, currency }: Payer, price: Money): void {
-  const available = sum(balance, credit_limit);
-  if (!exceeds(price, available)) return;
-  throw new Fault(
-    'short_of_money',
-    `Not enough money: it costs ${plain(price)} ${currency}, ${minus(price, available)} more than there is`,
-  );
+function priceOf(call: Call, account: Payer, product: Product): Money {
+  if (account.price !== null) return account.price;
+  if (!account.priced) return '0';
+  const currency = maySee(call, account) ? ` in ${account.currency}` : '';
+  throw conflict(`There is no price${currency} for what is to be made (${product})`);
 }

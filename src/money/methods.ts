@@ -1,9 +1,11 @@
 /** The calls that move money and read the books: the table of contents of this folder. */
 import { defineMethod } from '../core/method';
 import {
+  bigId,
   flag,
   id,
   integer,
+  list,
   money,
   nullable,
   ok,
@@ -14,7 +16,9 @@ import {
   text,
   time,
 } from '../core/schema';
+import { paymentKinds } from './books';
 import { beforeFunds, beforeTransfer, fundsOf, reversePayment, transferFunds } from './funds';
+import { priceMethods } from './prices';
 import { getPaymentInfo, getPaymentsList, getStatement } from './reading';
 
 const idempotency_key = optional(
@@ -32,40 +36,36 @@ const fundsParams = struct({
   idempotency_key,
 });
 
-const posted = struct({ result: ok, i_payment: id('The payment in the books.') });
-
-const kinds = [
-  'opening',
-  'adjustment',
-  'closing',
-  'add_funds',
-  'credit',
-  'debit',
-  'transfer',
-  'reversal',
-  'charge',
-] as const;
+const posted = struct({ result: ok, i_payment: bigId('The payment in the books.') });
 
 const payment = struct({
-  i_payment: id('Its id.'),
+  i_payment: bigId('Its id.'),
   i_customer: id('Whose account it is seen from.'),
   type: oneOf(['credit', 'debit'], 'credit: the balance rose; debit: it fell.'),
-  kind: oneOf(kinds, 'What it was.'),
+  kind: oneOf(paymentKinds, 'What it was.'),
   amount: money('By how much.'),
   currency: text(3, 'ISO 4217.'),
   payment_time: time('When it happened.'),
   payment_notes: nullable(text(1024, 'Notes.')),
-  i_reversed: nullable(id('The payment that it takes back.')),
+  i_reversed: nullable(bigId('The payment that it takes back.')),
   reversed: flag('Whether another payment took it back.'),
 });
 
+const level = struct({
+  i_customer: id('The customer above.'),
+  amount: money('What its balance rose by; negative: fell by.'),
+  prepaid: money('What the prepaid part of that rose by; negative: fell by.'),
+});
+
 const entry = struct({
-  i_payment: id('Its payment.'),
-  kind: oneOf(kinds, 'What it was.'),
+  i_payment: bigId('Its payment.'),
+  kind: oneOf(paymentKinds, 'What it was.'),
   amount: money('What the balance rose by; negative: fell by.'),
+  prepaid: money('What the prepaid part of the balance rose by; negative: fell by.'),
   balance: money('The balance after it.'),
   booked_at: time('When it was booked.'),
   payment_notes: nullable(text(1024, 'Notes.')),
+  levels: list(level, 'What the customers above paid for it, upwards: those that the actor may see.'),
 });
 
 const write = { trusted: 'required', right: 'customers_mgmt:edit' } as const;
@@ -109,7 +109,8 @@ export const moneyMethods = [
     ...write,
     access: 'write',
     name: 'transferFunds',
-    summary: 'Moves money from the actor to a customer below it, at most what the actor has.',
+    summary:
+      'Moves money from the actor to a customer below it, at most what the actor has. What is not prepaid is charged to those above the actor, too.',
     params: struct({
       i_customer: id('Who gets it.'),
       amount: money("How much, in the actor's base_currency.", 'money-positive'),
@@ -124,8 +125,9 @@ export const moneyMethods = [
     ...write,
     access: 'write',
     name: 'reversePayment',
-    summary: 'Takes a payment back, once, by another payment that is linked to it.',
-    params: struct({ i_payment: id('The payment; no transfer and no reversal.'), idempotency_key }),
+    summary:
+      'Takes a payment back at every level, once, by another payment that is linked to it; a charge: only root.',
+    params: struct({ i_payment: bigId('The payment; no transfer and no reversal.'), idempotency_key }),
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
     run: reversePayment,
@@ -156,7 +158,7 @@ export const moneyMethods = [
     access: 'read',
     name: 'getPaymentInfo',
     summary: 'Answers one payment of the actor or of a customer below it.',
-    params: struct({ i_payment: id('The payment.') }),
+    params: struct({ i_payment: bigId('The payment.') }),
     result: struct({ result: ok, payment }),
     faults: ['not_found'],
     run: getPaymentInfo,
@@ -181,4 +183,5 @@ export const moneyMethods = [
     cost: 'slow',
     run: getStatement,
   }),
+  ...priceMethods,
 ];

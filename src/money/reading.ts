@@ -1,6 +1,6 @@
 /** Reading the books: payments one by one, and statements of a period; those of deleted customers too. */
 import { inBatches, isEmpty, mapRows } from '../core/batches';
-import { isNegative, negate, plain, sum } from '../core/decimal';
+import { isNegative, negate, plain } from '../core/decimal';
 import type { Call } from '../core/method';
 import type { Money } from '../core/schema';
 import { formatTime, parseTime } from '../core/times';
@@ -11,10 +11,11 @@ import {
   type ListedPayment,
   type PaymentRow,
   type StatementRow,
+  awaitBooked,
   findPayment,
   listPayments,
+  statementBounds,
   statementRows,
-  statementSums,
 } from './repository';
 
 export interface PaymentsParams {
@@ -65,31 +66,43 @@ const typeOf = (amount: Money): 'credit' | 'debit' => (isNegative(amount) ? 'deb
 const timeOrNull = (text: string | undefined): Date | null =>
   text === undefined ? null : (parseTime(text) ?? null);
 
-/** What the account stood at, what was booked, what it stands at: opening plus entries is closing. */
+/**
+ * What the account stood at, what was booked, what it stands at: opening plus entries is closing. A statement whose end
+ * has passed never changes again, so what may still be committed before its end is waited for.
+ */
 export async function getStatement(
   call: Call<Database>,
   params: { i_customer: number; start_date?: string; end_date?: string },
 ) {
-  const { db } = call;
+  const { db, actor } = call;
+  const { i_customer } = params;
   const period = {
-    i_customer: params.i_customer,
+    i_customer,
     from: timeOrNull(params.start_date) ?? new Date(0),
     to: timeOrNull(params.end_date),
   };
-  // Both sums are of one moment, and the entries end where they do, whatever is booked meanwhile.
-  const sums = await statementSums(db, call.actor, period);
-  if (!sums.is_within) throw notFound();
-  const [opening, closing] = [plain(sums.opening), plain(sums.closing)];
-  const rows = await inBatches<StatementRow>(call, {}, (page) => statementRows(period, sums, page));
-  // Rows come in order, so each balance is the one before and its amount.
-  let balance = opening;
+  if (mayStillChange(call, period.to)) await awaitBooked(db, actor, period);
+  const bounds = await statementBounds(db, actor, period);
+  if (!bounds) throw notFound();
+  const rows = await inBatches<StatementRow>(call, {}, (page) =>
+    statementRows(actor, i_customer, bounds, page),
+  );
   const entries = mapRows(rows, (row) => ({
     i_payment: row.i_payment,
     kind: row.kind,
     amount: plain(row.amount),
-    balance: (balance = sum(balance, row.amount)),
+    prepaid: plain(row.prepaid),
+    balance: plain(row.balance),
     booked_at: formatTime(row.booked_at),
     payment_notes: row.payment_notes,
+    levels: row.levels,
   }));
-  return { result: 'OK' as const, opening, entries, closing };
+  return { result: 'OK' as const, opening: plain(bounds.opening), entries, closing: plain(bounds.closing) };
 }
+
+/** Clocks of servers and database may be so far apart. */
+const clockSkew_ms = 60_000;
+
+/** Whether a call that is under way may have dated an entry before the end: it is younger than the longest call. */
+const mayStillChange = ({ config, now }: Call<Database>, to: Date | null): boolean =>
+  to !== null && now.getTime() - to.getTime() < config.call_timeout_ms + clockSkew_ms;

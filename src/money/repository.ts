@@ -1,41 +1,10 @@
 /** The statements that read the books. */
 import type { Page } from '../core/batches';
 import type { RowQuery } from '../core/bounded-rows';
-import type { Id } from '../core/method';
-import { type Actor, rootId } from '../core/rights';
-import type { Place } from '../core/tree';
+import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
-import { type Queryable, type Transaction, sql } from '../db/database';
+import { type Queryable, type Transaction, lookup, sql } from '../db/database';
 import type { PaymentKind } from './books';
-
-export interface Account {
-  readonly i_customer: number;
-  readonly balance: Money;
-  readonly base_currency: string;
-}
-
-const lockAccountsStatement = (name: string, receiver: string) =>
-  sql(
-    name,
-    `SELECT i_customer, balance::text AS balance, base_currency FROM customers
-     WHERE i_customer IN (${receiver}, nullif($2, ${rootId})) AND $2 = ANY(path) AND deleted_at IS NULL
-     ORDER BY i_customer FOR NO KEY UPDATE`,
-  );
-const lockByIdStatement = lockAccountsStatement('lock_accounts', '$1');
-const lockByUuidStatement = lockAccountsStatement(
-  'lock_accounts_by_uuid',
-  '(SELECT r.i_customer FROM customers r WHERE r.uuid = $1)',
-);
-
-/**
- * Holds the account of a customer below the actor, by id or uuid, and the actor's own, which root has none of, in
- * the order of their ids: a customer's is always greater than its wholesaler's.
- */
-export const lockAccounts = (db: Transaction, actor: Id, key: number | string): Promise<Account[]> =>
-  db.query<Account>(typeof key === 'number' ? lockByIdStatement : lockByUuidStatement, [
-    key,
-    actor.i_customer,
-  ]);
 
 export interface PaymentRow {
   readonly i_payment: number;
@@ -52,8 +21,8 @@ export interface PaymentRow {
 }
 
 const paymentColumns = (i_customer: string, amount: string): string => `
-  p.i_payment, ${i_customer} AS i_customer, p.kind, ${amount}::text AS amount, p.currency, p.payment_notes, p.payment_time,
-  p.i_reversed, EXISTS (SELECT FROM payments r WHERE r.i_reversed = p.i_payment) AS reversed`;
+  p.i_payment::float8 AS i_payment, ${i_customer} AS i_customer, p.kind, ${amount}::text AS amount, p.currency, p.payment_notes, p.payment_time,
+  p.i_reversed::float8 AS i_reversed, EXISTS (SELECT FROM payments r WHERE r.i_reversed = p.i_payment) AS reversed`;
 
 const findStatement = sql(
   'find_payment',
@@ -61,10 +30,10 @@ const findStatement = sql(
    FROM payments p JOIN customers c ON c.i_customer = p.i_customer
    WHERE p.i_payment = $1 AND $2 = ANY(c.path)`,
 );
-const findBelowStatement = sql(
-  'find_payment_below',
-  `SELECT ${paymentColumns('p.i_customer', 'p.amount')}, c.i_wholesaler, c.base_currency, w.overcommit_protection
-   FROM payments p JOIN customers c ON c.i_customer = p.i_customer JOIN customers w ON w.i_customer = c.i_wholesaler
+const findReversibleStatement = sql(
+  'find_reversible',
+  `SELECT ${paymentColumns('p.i_customer', 'p.amount')}
+   FROM payments p JOIN customers c ON c.i_customer = p.i_customer
    WHERE p.i_payment = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL`,
 );
 
@@ -78,13 +47,13 @@ export async function findPayment(
   return row;
 }
 
-/** A payment of a living customer below the actor, with the customer's place. */
-export async function findPaymentBelow(
+/** A payment of a living customer below the actor. */
+export async function findReversible(
   db: Transaction,
   actor: Actor,
   i_payment: number,
-): Promise<(PaymentRow & Place) | undefined> {
-  const [row] = await db.query<PaymentRow & Place>(findBelowStatement, [i_payment, actor.i_customer]);
+): Promise<PaymentRow | undefined> {
+  const [row] = await db.query<PaymentRow>(findReversibleStatement, [i_payment, actor.i_customer]);
   return row;
 }
 
@@ -129,13 +98,19 @@ export const listPayments = (
   ],
 ];
 
-const statementSumsStatement = sql(
-  'statement_sums',
-  `SELECT coalesce(sum(e.amount) FILTER (WHERE p.created_at < $2), 0)::text AS opening,
-     coalesce(sum(e.amount) FILTER (WHERE $3::timestamptz IS NULL OR p.created_at < greatest($2, $3)), 0)::text AS closing,
-     coalesce(max(e.i_entry), 0) AS last_entry,
-     EXISTS (SELECT FROM customers c WHERE c.i_customer = $1 AND $4 = ANY(c.path)) AS is_within
-   FROM entries e JOIN payments p ON p.i_payment = e.i_payment WHERE e.i_customer = $1`,
+/** The last entry of the account before a moment: its balance then stood at `balance_after`. */
+const lastBefore = (moment: string): string => `
+  SELECT e.i_entry, e.balance_after FROM entries e WHERE e.i_customer = $1 AND e.booked_at < ${moment}
+  ORDER BY e.booked_at DESC, e.i_entry DESC LIMIT 1`;
+
+const boundsStatement = lookup(
+  'statement_bounds',
+  `SELECT coalesce(o.balance_after, 0)::text AS opening, coalesce(o.i_entry, 0) AS first_entry,
+     coalesce(k.balance_after, 0)::text AS closing, coalesce(k.i_entry, 0) AS last_entry
+   FROM customers c
+   LEFT JOIN LATERAL (${lastBefore('$2')}) o ON true
+   LEFT JOIN LATERAL (${lastBefore(`coalesce(greatest($2, $3::timestamptz), 'infinity')`)}) k ON true
+   WHERE c.i_customer = $1 AND $4 = ANY(c.path)`,
 );
 
 /** A part of an account's time; without `to`: until now. */
@@ -145,25 +120,45 @@ export interface Period {
   readonly to: Date | null;
 }
 
-export interface StatementSums {
+export interface StatementBounds {
   readonly opening: Money;
   readonly closing: Money;
-  /** The last entry that is in the sums: an account's are made one after the other, under the lock on its row. */
+  /** The last entry before the period. Entries of an account rise in time, as they are dated under its lock. */
+  readonly first_entry: string;
+  /** The last entry of the period. */
   readonly last_entry: string;
-  /** Whether it is the account of the actor or of a customer below it. */
-  readonly is_within: boolean;
 }
 
-/** What the account stood at before and after the period. */
-export async function statementSums(
+/**
+ * What the account stood at before and after the period, and between which entries it lies, by two index look-ups;
+ * undefined: it is neither the actor nor below it.
+ */
+export async function statementBounds(
   db: Queryable,
   actor: Actor,
   { i_customer, from, to }: Period,
-): Promise<StatementSums> {
-  const values = [i_customer, from, to, actor.i_customer];
-  const [row] = await db.query<StatementSums>(statementSumsStatement, values);
-  if (!row) throw new Error('An aggregate answered no row');
+): Promise<StatementBounds | undefined> {
+  const values = [i_customer, from, to === null || to > from ? to : from, actor.i_customer];
+  const [row] = await db.query<StatementBounds>(boundsStatement, values);
   return row;
+}
+
+const awaitBookedStatement = sql(
+  'await_booked',
+  `SELECT FROM customers c WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND $3::timestamptz <= clock_timestamp()
+   FOR SHARE OF c`,
+);
+
+/** Waits for payments that hold the lock of the account: they may be dated before `to` and not committed yet. */
+export async function awaitBooked(db: Queryable, actor: Actor, { i_customer, to }: Period): Promise<void> {
+  await db.query(awaitBookedStatement, [i_customer, actor.i_customer, to]);
+}
+
+/** What an account above paid for an entry. */
+export interface LevelRow {
+  readonly i_customer: number;
+  readonly amount: Money;
+  readonly prepaid: Money;
 }
 
 export interface StatementRow {
@@ -171,22 +166,34 @@ export interface StatementRow {
   readonly i_payment: number;
   readonly kind: PaymentKind;
   readonly amount: Money;
+  readonly prepaid: Money;
+  readonly balance: Money;
   readonly booked_at: Date;
   readonly payment_notes: string | null;
+  /** Those that the actor may see, upwards. */
+  readonly levels: LevelRow[];
 }
 
 const statementRowsStatement = sql(
   'statement_rows',
-  `SELECT e.i_entry, e.i_payment, p.kind, e.amount::text AS amount, p.created_at AS booked_at, p.payment_notes
-   FROM entries e JOIN payments p ON p.i_payment = e.i_payment
-   WHERE e.i_customer = $1 AND p.created_at >= $2 AND ($3::timestamptz IS NULL OR p.created_at < $3)
-     AND e.i_entry > $4 AND e.i_entry <= $5
-   ORDER BY e.i_entry LIMIT $6`,
+  `SELECT e.i_entry, e.i_payment::float8 AS i_payment, p.kind, e.amount::text AS amount, e.prepaid::text AS prepaid,
+     e.balance_after::text AS balance, e.booked_at, p.payment_notes,
+     (SELECT coalesce(json_agg(json_build_object('i_customer', l.i_customer, 'amount', l.amount::text, 'prepaid', l.prepaid::text)
+        ORDER BY l.i_customer DESC), '[]')
+      FROM entries l JOIN customers a ON a.i_customer = l.i_customer
+      WHERE l.i_payment = e.i_payment AND l.i_customer <> e.i_customer AND l.i_customer = ANY(c.path) AND $5 = ANY(a.path)) AS levels
+   FROM entries e JOIN payments p ON p.i_payment = e.i_payment JOIN customers c ON c.i_customer = e.i_customer
+   WHERE e.i_customer = $1 AND e.i_entry > $2 AND e.i_entry <= $3
+   ORDER BY e.i_entry LIMIT $4`,
 );
 
-/** The account's entries of a period, as far as they are in its sums. */
+/** The account's entries of a period, from the last one that was read on. */
 export const statementRows = (
-  { i_customer, from, to }: Period,
-  { last_entry }: StatementSums,
+  actor: Actor,
+  i_customer: number,
+  { first_entry, last_entry }: StatementBounds,
   { last, size }: Page<StatementRow>,
-): RowQuery => [statementRowsStatement, [i_customer, from, to, last?.i_entry ?? 0, last_entry, size]];
+): RowQuery => [
+  statementRowsStatement,
+  [i_customer, last?.i_entry ?? first_entry, last_entry, size, actor.i_customer],
+];

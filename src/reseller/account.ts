@@ -1,6 +1,7 @@
 /** The paths of the account: whether the headers are right, what the actor has, its customers. */
 import { type Operation, defineOperation, definePage, pageQuery } from '../core/operation';
 import { type Money, flag, list, money, nullable, optional, struct, text, uuid } from '../core/schema';
+import { closeBalance, closedMoney } from '../customers/methods';
 import { badParameter } from '../faults';
 import { balanceOf } from './balance';
 import {
@@ -134,16 +135,14 @@ const resellers: readonly Operation[] = [
     verb: 'DELETE',
     path: pathOfOne,
     summary:
-      'Deletes a customer below the actor that has no customers; its numbers and domains are free again.',
+      'Deletes a customer below the actor that has no customers; its numbers and domains are free again. One that holds money is 409.',
     access: 'write',
     right: 'customers_mgmt:delete',
     params: uuidInPath,
-    result: struct({}),
+    query: closeBalance,
+    result: struct(closedMoney),
     faults: ['not_found', 'conflict'],
-    run: async (call, { uuid: key }) => {
-      await removeReseller(call, key);
-      return {};
-    },
+    run: (call, { uuid: key, close_balance = false }) => removeReseller(call, key, close_balance),
   }),
 ];
 

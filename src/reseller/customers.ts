@@ -13,8 +13,8 @@ import type { Money } from '../core/schema';
 import { beforeCreation, createCustomer, deleteCustomer, updateCustomer } from '../customers/service';
 import type { Database, Queryable, Transaction } from '../db/database';
 import { badParameter, notFound, wrongReference } from '../faults';
-import { receiverOf, transferFunds } from '../money/funds';
-import { type Account, lockAccounts } from '../money/repository';
+import { type TransferAccounts, lockTransfer } from '../money/accounts';
+import { transferFunds } from '../money/funds';
 import { type Address, addressKind } from '../resources/kinds';
 import { makeOwned } from '../resources/service';
 import {
@@ -139,23 +139,22 @@ export async function replaceReseller(call: Call, uuid: string, given: Replaceme
   return recordDetails(call, place, after);
 }
 
-/** The accounts between which credit is handed on; nothing for a change of another kind. */
+/** The accounts between which credit is handed on; undefined for a change of another kind. */
 export const beforeReplacing = (
   db: Transaction,
   actor: Id,
   { uuid, balance }: { readonly uuid: string; readonly balance?: Money },
-): Promise<readonly Account[]> =>
-  balance === undefined ? Promise.resolve([]) : lockAccounts(db, actor, uuid);
+): Promise<TransferAccounts | undefined> =>
+  balance === undefined ? Promise.resolve(undefined) : lockTransfer(db, actor, uuid);
 
 /** Hands calling credit from the actor to a customer below it, whose account was found. */
 export async function transferTo(
   call: Call,
   amount: Money,
-  accounts: readonly Account[],
+  accounts: TransferAccounts | undefined,
 ): Promise<CustomerRow> {
-  const receiver = receiverOf(call.actor, accounts);
-  if (!receiver) throw notFound();
-  const { i_customer } = receiver;
+  if (!accounts?.receiver) throw notFound();
+  const { i_customer } = accounts.receiver;
   // They go to the database together, in this order.
   const [, after] = await inWords(words, () =>
     Promise.all([
@@ -166,10 +165,18 @@ export async function transferTo(
   return after;
 }
 
-export async function removeReseller(call: Call, uuid: string): Promise<void> {
+/** Deletes the customer; returns what became of its money. Throws fault 409 where it holds some, unless it may be closed. */
+export async function removeReseller(call: Call, uuid: string, close_balance: boolean) {
   const place = await findResellerId(call.db, call.actor, uuid);
   if (!place) throw notFound();
-  await deleteCustomer(call, { i_customer: place.id });
+  const { result: _ok, ...closed } = await deleteCustomer(
+    call,
+    { i_customer: place.id },
+    undefined,
+    undefined,
+    !close_balance,
+  );
+  return closed;
 }
 
 export async function demandReseller(

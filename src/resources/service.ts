@@ -11,7 +11,7 @@ import type { NewestParams } from '../core/newest';
 import type { Page } from '../core/operation';
 import type { Database, Queryable } from '../db/database';
 import { badParameter, notFound } from '../faults';
-import { chargeCaller } from '../money/charge';
+import { chargePayers, lockPayers } from '../money/charge';
 import type { Kind, Values } from './kinds';
 import * as repository from './repository';
 import type { Owned } from './repository';
@@ -29,10 +29,14 @@ export async function makeOwned<V extends object>(
   const { db, credentials } = call;
   const uuid = randomUUID();
   const columns = kind.columns(values, (secret) => credentials.sealSecret(secret, `${kind.table} ${uuid}`));
-  // What is taken is told before what is too dear.
-  const id = await repository.insertOwned(db, kind, i_customer, uuid, columns);
+  const { product } = kind;
+  // The payers are locked before the owner, as everywhere; what is taken is told before what is too dear.
+  const [payers, id] = await Promise.all([
+    product === undefined ? [] : lockPayers(call, product),
+    repository.insertOwned(db, kind, i_customer, uuid, columns),
+  ]);
   if (id === undefined) throw notFound();
-  const i_payment = kind.product === undefined ? null : await chargeCaller(call, kind.product);
+  const i_payment = product === undefined ? null : await chargePayers(call, product, payers);
   if (i_payment !== null) await repository.updateOwned(db, kind, id, { i_payment });
   await record(call, 'A', kind, uuid, i_customer, {}, values);
   const made = await repository.findOwned(db, kind, i_customer, uuid);

@@ -7,6 +7,7 @@ import { demandRightOver } from '../core/authorize';
 import { editBelow } from '../core/rights';
 import { locked, optional } from '../core/schema';
 import { badParameter, forbidden } from '../faults';
+import { closeBalance } from '../customers/methods';
 import { type Profile, changeProfile } from '../customers/profile';
 import {
   beforeCreation,
@@ -226,13 +227,16 @@ const changing = needing(administrator, [
     verb: 'DELETE',
     access: 'write',
     path: '/customers/{id}',
-    summary: 'Deletes a customer below the own one that has none below it, and answers it.',
+    summary:
+      'Deletes a customer below the own one that has none below it, and answers it. One that holds money is 409.',
     right: 'customers_mgmt:delete',
     params: idInPath,
+    query: closeBalance,
     faults: ['not_found', 'conflict'],
-    run: async (call, { id }) => {
+    run: async (call, { id, close_balance = false }) => {
       const row = await demandOwner(call, id);
-      await deleteCustomer(call, { i_customer: row.i_customer });
+      const { i_customer } = row;
+      await deleteCustomer(call, { i_customer }, undefined, undefined, !close_balance);
       return tenantObject({ ...row, updated_at: call.now, deleted_at: call.now });
     },
   }),

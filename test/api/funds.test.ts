@@ -166,7 +166,7 @@ describe('an amount', () => {
   });
 
   test.each([
-    ['customerAddFunds', '409 The customer was changed meanwhile, please retry'],
+    ['customerAddFunds', '400 Parameter currency must be EUR, the base_currency of the customer'],
     ['transferFunds', '400 Parameter i_customer must have the currency of the giver, USD, not EUR'],
   ])('of %s is not entered in a currency that its customer is given meanwhile', async (method, refusal) => {
     const giver = await makeMember(server, server.root, { balance: 10 });

@@ -8,7 +8,7 @@
  */
 import { plain, plainIfAmount } from '../../core/decimal';
 import { type Outcome, Outcomes } from '../../core/dispatch';
-import { type TSchema, declared } from '../../core/schema';
+import { type TSchema, declared, maxInteger } from '../../core/schema';
 import { Fault } from '../../faults';
 import { type Notation, hasBatches, inPieces, joined, multicallMember } from '../pieces';
 
@@ -75,7 +75,7 @@ function compileTyped(schema: TSchema): Writer {
     case 'integer':
     case 'bit':
       return (value) =>
-        Number.isSafeInteger(value) ? `<value><int>${String(value)}</int></value>` : writeOddInteger(value);
+        Number.isSafeInteger(value) ? integerValue(value as number) : writeOddInteger(value);
     case 'flag':
       return (value) => `<value><boolean>${value === true ? 1 : 0}</boolean></value>`;
     case 'double':
@@ -96,6 +96,12 @@ function compileTyped(schema: TSchema): Writer {
   }
 }
 
+/** `<int>` has 32 bits. What is greater goes as `<i8>`, which most clients read, and the others refuse loudly. */
+const integerValue = (value: number | bigint): string =>
+  value > maxInteger || value < -maxInteger - 1
+    ? `<value><i8>${value}</i8></value>`
+    : `<value><int>${value}</int></value>`;
+
 function compileStruct(properties: readonly (readonly [string, TSchema])[]): Writer {
   const members = properties.map(
     ([name, schema]) => [name, `<member><name>${escape(name)}</name>`, writerOf(schema)] as const,
@@ -114,7 +120,7 @@ function compileStruct(properties: readonly (readonly [string, TSchema])[]): Wri
 /** PostgreSQL gives large integers as text. A number that is no integer is a double. */
 function writeOddInteger(value: unknown): string {
   const isDigits = typeof value === 'bigint' || (typeof value === 'string' && /^-?\d+$/.test(value));
-  return isDigits ? `<value><int>${value}</int></value>` : writeDouble(value);
+  return isDigits ? integerValue(BigInt(value)) : writeDouble(value);
 }
 
 const writeDouble = (value: unknown): string =>
@@ -139,7 +145,7 @@ function writeAny(value: unknown): string {
   if (typeof value === 'boolean') return `<value><boolean>${value ? 1 : 0}</boolean></value>`;
   if (typeof value === 'number' || typeof value === 'bigint')
     return Number.isSafeInteger(value) || typeof value === 'bigint'
-      ? `<value><int>${value}</int></value>`
+      ? integerValue(value)
       : writeDouble(value);
   if (typeof value !== 'object' || value === null) return nil;
   if (value instanceof Outcomes)
