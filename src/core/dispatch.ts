@@ -131,7 +131,7 @@ async function runWrite(
   params: Params,
   asked: Asked,
 ) {
-  const prepared = await method.prepare?.(params);
+  const prepared = await method.prepare?.(params, core.config);
   const { on_behalf } = asked;
   const keyedFor = keyedOf(core, request.caller, method, asked, params);
   return core.db.transaction(async (db) => {

@@ -78,7 +78,7 @@ export interface WriteMethod<
 > extends Declaration<P, R> {
   readonly access: 'write';
   /** Slow work that must not hold a connection, such as hashing a password; runs before the transaction. */
-  readonly prepare?: (params: Static<P>) => Promise<X>;
+  readonly prepare?: (params: Static<P>, config: Config) => Promise<X>;
   /**
    * Rows that `run` looks at, asked of the database together with the actor's rights, so that they
    * cost no round trip of their own. It answers what it finds and refuses nothing: that is for `run`,

@@ -4,6 +4,7 @@
  * documentation. Which face serves it, with which credentials and in which envelope, it does not
  * know. Operations are in no registry of methods, so nobody calls one over XML-RPC or JSON.
  */
+import type { Config } from '../config';
 import type { Database, Transaction } from '../db/database';
 import type { Fault, FaultName } from '../faults';
 import type { Call, Id, Method } from './method';
@@ -66,7 +67,7 @@ interface Address<P, Q, B, R> {
 
 interface WriteOf<P extends TProperties, Q extends TProperties, B extends TProperties, A, X, F> {
   readonly access: 'write';
-  readonly prepare?: (given: Given<P, Q, B>) => Promise<X>;
+  readonly prepare?: (given: Given<P, Q, B>, config: Config) => Promise<X>;
   /** As in a method: what is looked at goes to the database together with the actor. */
   readonly ahead?: (db: Transaction, actor: Id, given: Given<P, Q, B>) => Promise<F>;
   readonly run: (call: Call, given: Given<P, Q, B>, prepared: X, found: F) => Promise<A | Fault>;

@@ -1,5 +1,6 @@
 /** The paths of customers: one's own, and those below it in the tree. */
 import { randomBytes } from 'node:crypto';
+import type { Config } from '../config';
 import type { Call, Id } from '../core/method';
 import { newestQuery } from '../core/newest';
 import { defineOperation, definePage } from '../core/operation';
@@ -30,6 +31,7 @@ import {
   tenantResult,
 } from './customer-row';
 import { type Guarded, administrator, administratorOrManager, idInPath, needing } from './objects';
+import { assertPublic } from './receiver';
 
 const base = { right: 'none', result: tenantResult } as const;
 const lockedFields = {
@@ -76,12 +78,16 @@ function profileOf(call: Call, row: CustomerRow, given: ProfileGiven, key: strin
 const needsKey = (row: CustomerRow, webhook_uri: string | null | undefined): boolean =>
   typeof webhook_uri === 'string' && row.webhook_uri === null;
 
-/** What is wrong with the parameters alone comes before rights and targets. */
-const demandPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_ids'>): Promise<undefined> => {
+/** What is wrong with the parameters alone comes before rights and targets; DNS is asked before the transaction. */
+async function checkProfile(
+  { permission_ids, webhook_uri }: Pick<ProfileGiven, 'permission_ids' | 'webhook_uri'>,
+  { webhook_ranges }: Config,
+): Promise<undefined> {
   if (permission_ids?.some((bit) => ![16, 32, 64].includes(bit)))
     throw badParameter('permission_ids', 'must hold 16, 32 or 64');
-  return Promise.resolve(undefined);
-};
+  if (webhook_uri !== undefined && webhook_uri !== '') await assertPublic(webhook_uri, webhook_ranges);
+  return undefined;
+}
 
 /** Changes oneself, or, with the right to edit, a customer below. */
 async function changeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
@@ -190,7 +196,7 @@ const changing = needing(administrator, [
     right: 'customers_mgmt:add',
     body: { name: displayName, ...profileBody },
     faults: ['conflict'],
-    prepare: demandPermissions,
+    prepare: checkProfile,
     ahead: beforeMaking,
     run: makeTenant,
   }),
@@ -203,7 +209,7 @@ const changing = needing(administrator, [
     params: { id: idInPath.id },
     body: changeBody,
     faults: ['not_found'],
-    prepare: demandPermissions,
+    prepare: checkProfile,
     ahead: (db, actor, { id }) => lockTenant(db, actor, id),
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),
@@ -215,7 +221,7 @@ const changing = needing(administrator, [
     summary: 'Changes the own customer: what is left out stays.',
     body: { id: optional(locked('Fixed.')), ...changeBody },
     faults: [],
-    prepare: demandPermissions,
+    prepare: checkProfile,
     ahead: lockOwnTenant,
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),

@@ -9,7 +9,7 @@ import { logIn } from './tenant';
 
 /** What a call is aimed at: a customer below the caller, or something of a customer's; each by its uuid. */
 export type Things = Readonly<Record<Kind, string>>;
-export type Kind = 'customer' | 'billing' | keyof typeof makers;
+export type Kind = 'customer' | 'billing' | 'event' | keyof typeof makers;
 
 export interface RestRow {
   /** What the id in the path names. */
@@ -22,6 +22,8 @@ export interface RestRow {
   readonly others?: readonly Members[];
   /** Bodies that are valid but for those to whom they refer. */
   readonly refers?: (them: Things) => readonly Members[];
+  /** What the caller needs besides, before it is asked to succeed. */
+  readonly first?: (server: TestServer, caller: { readonly i_customer: number }) => Promise<unknown>;
   /** Its own is the actor's affair; that of others needs the right to edit, which no declaration says. */
   readonly othersNeedEdit?: true;
 }
@@ -105,6 +107,13 @@ const customer: RestRow = { names: 'customer' };
 const agent = (body: Members): RestRow => ({ names: 'agent', body: () => body });
 const profile = (): Members => ({ detail: 'changed' });
 const amount = (): Members => ({ balance: 1 });
+/** Without a key nothing is sent to it. */
+const getWebhook: RestRow['first'] = (server, { i_customer }) =>
+  runSql(
+    server,
+    `UPDATE customers SET webhook_uri = 'https://hook.invalid/' WHERE i_customer = $1`,
+    i_customer,
+  );
 
 export const tenantRows: Rows = {
   'GET /customers': {},
@@ -135,6 +144,12 @@ export const tenantRows: Rows = {
   'POST /billing_accounts/{id}/balance_subtract_force': { ...customer, body: amount },
   'GET /billings': {},
   'GET /billings/{id}': { names: 'billing' },
+  'GET /webhook': {},
+  'POST /webhook/ping': { first: getWebhook },
+  'GET /webhook_events': {},
+  'GET /webhook_events/{id}': { names: 'event' },
+  'POST /webhook_events/{id}/resend': { names: 'event', first: getWebhook },
+  'GET /webhook_deliveries': {},
 };
 
 // ------------------------------------------------------------------ things
@@ -179,7 +194,26 @@ export async function furnish(server: TestServer, owner: Relative): Promise<Thin
     ...(await ofEach(make)),
     customer: await uuidOf(server, owner),
     billing: billing?.id ?? '',
+    event: await makeDeadLetter(server, owner),
   };
+}
+
+/** A webhook that was given none of its events yet: the address is public, and everything is a dead letter. */
+export async function makeDeadLetter(
+  server: TestServer,
+  { i_customer }: { readonly i_customer: number },
+): Promise<string> {
+  const [row] = await runSql<{ uuid: string }>(
+    server,
+    `WITH hook AS (
+       INSERT INTO webhook_queues (i_customer, i_family, dead, dead_bytes) VALUES ($1, $1, 1, 2)
+       ON CONFLICT (i_customer) DO UPDATE SET dead = webhook_queues.dead + 1, dead_bytes = webhook_queues.dead_bytes + 2
+       RETURNING i_customer)
+     INSERT INTO webhook_events (i_customer, type, subject, bytes, state)
+     SELECT i_customer, 'ping', '{}', 2, 'dead' FROM hook RETURNING uuid`,
+    i_customer,
+  );
+  return row?.uuid ?? '';
 }
 
 /** What it had of everything, and has no more. */
@@ -201,4 +235,5 @@ export const allThings = (uuid: string): Things => ({
   ...(Object.fromEntries(ownedKinds.map((kind) => [kind, uuid])) as Record<Owned, string>),
   customer: uuid,
   billing: uuid,
+  event: uuid,
 });
