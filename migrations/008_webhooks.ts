@@ -38,6 +38,7 @@ const queues = `
 `;
 
 const events = `
+  DROP INDEX customers_webhook_index;
   DELETE FROM webhook_events e WHERE NOT EXISTS (SELECT FROM webhook_queues q WHERE q.i_customer = e.i_customer);
   DROP TRIGGER webhook_events_announce ON webhook_events;
   DROP INDEX webhook_events_i_customer_index;
@@ -128,6 +129,7 @@ export async function down(knex: Knex): Promise<void> {
     CREATE INDEX webhook_events_i_customer_index ON webhook_events (i_customer, i_event);
     CREATE TRIGGER webhook_events_announce AFTER INSERT ON webhook_events
       FOR EACH ROW EXECUTE FUNCTION announce_table();
+    CREATE INDEX customers_webhook_index ON customers (i_customer) WHERE webhook_uri IS NOT NULL;
     DROP TABLE webhook_queues;
     DROP FUNCTION keep_webhook_queue;
   `);

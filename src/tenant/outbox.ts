@@ -1,6 +1,6 @@
 /**
- * What is to be told to a tenant is written down in the transaction of the change: what is rolled back is not told,
- * and what is committed is not forgotten. `sender.ts` tells it.
+ * Writes webhook events in the transaction of the change: a change that is rolled back has no event, and one that is
+ * committed has. A tenant with a webhook_uri has a row in `webhook_queues`, others have none and get no events.
  */
 import type { Config } from '../config';
 import type { AuditRecord } from '../core/audit';
@@ -34,8 +34,7 @@ const enqueue = (table: Table, columns: string, rows: string): Statement =>
   sql(
     `enqueue_event_of_${table}`,
     `WITH queue AS MATERIALIZED (
-       SELECT q.* FROM webhook_queues q JOIN customers c ON c.i_customer = q.i_customer
-       WHERE q.i_customer = $1 AND c.webhook_uri IS NOT NULL FOR UPDATE OF q),
+       SELECT q.* FROM webhook_queues q WHERE q.i_customer = $1 FOR UPDATE),
      event AS MATERIALIZED (
        SELECT s.subject, s.bytes, CASE
          WHEN s.bytes > ${eventBytesAtMost} THEN 'lost'
@@ -74,7 +73,7 @@ const statements: Readonly<Record<Table, Statement>> = {
 
 const resourceForm = /^(customers|web_users|numbers|flows|queues):\w+=([0-9a-f-]+)$/;
 
-/** What is told with a transaction already: a row that is made and changed in one is told of once, as it then is. */
+/** The rows of which a transaction has written an event: a row that is made and changed in one has one event. */
 const toldWith = new WeakMap<Transaction, Set<string>>();
 
 function isToldWith(tx: Transaction, { action, resource }: AuditRecord): boolean {

@@ -74,9 +74,7 @@ const newestDeliveriesStatement = sql(
 
 const lockQueueStatement = sql(
   'lock_webhook_queue',
-  `SELECT q.waiting, q.waiting_bytes::float8 AS waiting_bytes FROM webhook_queues q
-   JOIN customers c ON c.i_customer = q.i_customer
-   WHERE q.i_customer = $1 AND c.webhook_uri IS NOT NULL FOR UPDATE OF q`,
+  `SELECT waiting, waiting_bytes::float8 AS waiting_bytes FROM webhook_queues WHERE i_customer = $1 FOR UPDATE`,
 );
 const deadLetterStatement = sql(
   'dead_letter',
@@ -147,7 +145,7 @@ export async function findEvent(
   return row;
 }
 
-/** Locks the queue of a customer that has a webhook; undefined where it has none. */
+/** Locks the queue of a customer; undefined where it has no webhook. */
 export async function lockQueue(
   db: Transaction,
   i_customer: number,

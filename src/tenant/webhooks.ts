@@ -2,10 +2,11 @@
  * What a tenant sees of its webhook: the state of its queue, events that wait, dead letters, the last deliveries. It
  * may send a dead letter again and ask for a ping.
  */
+import type { AuditRecord } from '../core/audit';
 import type { Call } from '../core/method';
 import { newestQuery } from '../core/newest';
 import { defineOperation, definePage } from '../core/operation';
-import { any, integer, nullable, oneOf, optional, struct, text, uuid } from '../core/schema';
+import { any, integer, maxInteger, nullable, oneOf, optional, struct, text, uuid } from '../core/schema';
 import { conflict, forbidden, notFound } from '../faults';
 import { ownTenant } from './customer-row';
 import { dataOf } from './event';
@@ -36,7 +37,7 @@ const queueResult = struct({
   waiting_bytes: integer('How long they are together.'),
   dead_letters: integer('How many events were given up; they can be sent again.'),
   dead_letter_bytes: integer('How long they are together.'),
-  lost: text(20, 'How many events were not kept, because a limit was reached; a decimal number.'),
+  lost: integer('How many events were not kept, because a limit was reached.'),
   failures: integer('How many attempts in a row have failed.'),
   tm_lost: moment('When the last one was lost, RFC 3339; nil: none was.'),
   tm_oldest: moment('When the oldest waiting event happened, RFC 3339; nil: none waits.'),
@@ -64,7 +65,7 @@ function queueObject(row: QueueRow | undefined) {
     waiting_bytes: Number(queue.waiting_bytes),
     dead_letters: queue.dead,
     dead_letter_bytes: Number(queue.dead_bytes),
-    lost: queue.lost,
+    lost: Math.min(Number(queue.lost), maxInteger),
     failures: queue.failures,
     tm_lost: rfc3339(queue.lost_at),
     tm_oldest: rfc3339(queue.oldest_at),
@@ -123,32 +124,42 @@ const deliveryObject = (row: DeliveryRow) => ({
   tm_create: row.created_at.toISOString(),
 });
 
-const noWebhook = () => conflict('The customer has no webhook_uri');
-
-/** Throws fault 404 for what is no dead letter, 409 without a webhook, 403 where the queue has no room. */
+/** Throws fault 404 for what is no dead letter, and 403 where the queue has no room. */
 async function resend(call: Call, id: string) {
   const { db, actor, config } = call;
-  const queue = await lockQueue(db, actor.i_customer);
-  const letter = await findDeadLetter(db, actor.i_customer, id);
+  const { i_customer } = actor;
+  // Locked first: of two that send one letter again, the second finds none.
+  const queue = await lockQueue(db, i_customer);
+  const letter = queue && (await findDeadLetter(db, i_customer, id));
   if (!letter) throw notFound('Dead letter');
-  if (!queue) throw noWebhook();
   if (isQueueFull(config, queue, letter.bytes))
     throw forbidden(
       `The queue is full: TREELINE_WEBHOOK_EVENTS allows ${config.webhook_events} waiting events, TREELINE_WEBHOOK_BYTES ${config.webhook_bytes} bytes`,
     );
   await resendEvent(db, letter.i_event);
-  const sent = await findEvent(db, actor.i_customer, id);
+  await record(call, 'U', id, { state: ['dead', 'waiting'] });
+  const sent = await findEvent(db, i_customer, id);
   if (!sent) throw notFound('Dead letter');
   return eventObject(sent);
 }
 
-/** Throws fault 409 without a webhook. */
+/** Throws fault 409 without a webhook. While a ping waits, another one is the same. */
 async function ping(call: Call) {
   const { db, actor } = call;
+  if (!(await lockQueue(db, actor.i_customer))) throw conflict('The customer has no webhook_uri');
   const { uuid: customer_uuid } = await ownTenant(call, actor.i_customer);
-  if (!(await lockQueue(db, actor.i_customer))) throw noWebhook();
-  return eventObject(await insertPing(db, actor.i_customer, customer_uuid));
+  const sent = eventObject(await insertPing(db, actor.i_customer, customer_uuid));
+  await record(call, 'A', sent.id);
+  return sent;
 }
+
+const record = (
+  { audit, actor: { i_customer } }: Call,
+  action: 'A' | 'U',
+  id: string,
+  changes?: AuditRecord['changes'],
+): Promise<void> =>
+  audit({ action, resource: `webhook_events:uuid=${id}`, i_customer, ...(changes && { changes }) });
 
 const read = { right: 'none', verb: 'GET' } as const;
 const write = { right: 'none', verb: 'POST', result: eventResult } as const;
@@ -208,7 +219,7 @@ export const webhookOperations: readonly Guarded[] = needing(administrator, [
     path: '/webhook_events/{id}/resend',
     summary: 'Sends a dead letter again, under its old number.',
     params: idInPath,
-    faults: ['not_found', 'conflict'],
+    faults: ['not_found'],
     run: (call, { id }) => resend(call, id),
   }),
   definePage({

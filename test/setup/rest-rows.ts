@@ -22,8 +22,6 @@ export interface RestRow {
   readonly others?: readonly Members[];
   /** Bodies that are valid but for those to whom they refer. */
   readonly refers?: (them: Things) => readonly Members[];
-  /** What the caller needs besides, before it is asked to succeed. */
-  readonly first?: (server: TestServer, caller: { readonly i_customer: number }) => Promise<unknown>;
   /** Its own is the actor's affair; that of others needs the right to edit, which no declaration says. */
   readonly othersNeedEdit?: true;
 }
@@ -107,13 +105,6 @@ const customer: RestRow = { names: 'customer' };
 const agent = (body: Members): RestRow => ({ names: 'agent', body: () => body });
 const profile = (): Members => ({ detail: 'changed' });
 const amount = (): Members => ({ balance: 1 });
-/** Without a key nothing is sent to it. */
-const getWebhook: RestRow['first'] = (server, { i_customer }) =>
-  runSql(
-    server,
-    `UPDATE customers SET webhook_uri = 'https://hook.invalid/' WHERE i_customer = $1`,
-    i_customer,
-  );
 
 export const tenantRows: Rows = {
   'GET /customers': {},
@@ -145,10 +136,10 @@ export const tenantRows: Rows = {
   'GET /billings': {},
   'GET /billings/{id}': { names: 'billing' },
   'GET /webhook': {},
-  'POST /webhook/ping': { first: getWebhook },
+  'POST /webhook/ping': {},
   'GET /webhook_events': {},
   'GET /webhook_events/{id}': { names: 'event' },
-  'POST /webhook_events/{id}/resend': { names: 'event', first: getWebhook },
+  'POST /webhook_events/{id}/resend': { names: 'event' },
   'GET /webhook_deliveries': {},
 };
 
@@ -198,7 +189,7 @@ export async function furnish(server: TestServer, owner: Relative): Promise<Thin
   };
 }
 
-/** A webhook that was given none of its events yet: the address is public, and everything is a dead letter. */
+/** A dead letter in a queue that a server has claimed for ever, so that nothing is sent. */
 export async function makeDeadLetter(
   server: TestServer,
   { i_customer }: { readonly i_customer: number },
@@ -206,8 +197,8 @@ export async function makeDeadLetter(
   const [row] = await runSql<{ uuid: string }>(
     server,
     `WITH hook AS (
-       INSERT INTO webhook_queues (i_customer, i_family, dead, dead_bytes) VALUES ($1, $1, 1, 2)
-       ON CONFLICT (i_customer) DO UPDATE SET dead = webhook_queues.dead + 1, dead_bytes = webhook_queues.dead_bytes + 2
+       INSERT INTO webhook_queues (i_customer, i_family, state, ready_at, dead, dead_bytes)
+       VALUES ($1, $1, 'claimed', 'infinity', 1, 2)
        RETURNING i_customer)
      INSERT INTO webhook_events (i_customer, type, subject, bytes, state)
      SELECT i_customer, 'ping', '{}', 2, 'dead' FROM hook RETURNING uuid`,
