@@ -16,7 +16,7 @@ import { allowLoopback, makeHooked, wrongCounters } from '../setup/webhooks';
 
 const limits = {
   TREELINE_WEBHOOK_EVENTS: '3',
-  TREELINE_WEBHOOK_BYTES: '200000',
+  TREELINE_WEBHOOK_BYTES: '100000',
   TREELINE_WEBHOOK_RETRY_S: '1',
 };
 
@@ -81,7 +81,9 @@ test('what is not taken in time becomes a dead letter, and is sent again under i
   expect(again).toMatchObject({ type: 'flow_created', data: flow });
   expect(again.headers['x-treeline-event']).toBe(second['number']);
   expect(again.headers['x-treeline-event-id']).toBe(second['id']);
-  expect((await listOf(admin, '/webhook_events')).map((letter) => letter['id'])).toEqual([first['id']]);
+  expect((await listOf(admin, '/webhook_events')).map((letter) => String(letter['id']))).toEqual([
+    first['id'],
+  ]);
 });
 
 test('events of others do not exist: neither to read nor to send again', async () => {
@@ -114,14 +116,17 @@ test('a full queue makes dead letters, then counts what is lost; no change fails
   const refused = await admin.refusal('POST', `/webhook_events/${letters[0]?.['id']}/resend`);
   expect(refused).toMatchObject({ http: 403, message: expect.stringContaining('TREELINE_WEBHOOK_EVENTS') });
   // Bytes are bounded as well, and one event is.
-  const bytes = await makeHooked(patient, receiver);
-  const option = { text: 'x'.repeat(120_000) };
-  for (let n = 0; n < 3; n += 1)
-    await bytes.admin.ok('POST', '/flows', { actions: [{ type: 'talk', option }] });
-  expect(await bytes.admin.ok('GET', '/webhook')).toMatchObject({ waiting: 2, dead_letters: 1, lost: 1 });
-  const huge = { text: 'x'.repeat(300_000) };
-  await bytes.admin.ok('POST', '/flows', { actions: [{ type: 'talk', option: huge }] });
-  expect(await bytes.admin.ok('GET', '/webhook')).toMatchObject({ waiting: 2, dead_letters: 1, lost: 2 });
+  const { admin: other } = await makeHooked(patient, receiver);
+  const actions = [{ type: 'talk', option: { text: 'x'.repeat(45_000) } }];
+  for (let n = 0; n < 5; n += 1) await other.ok('POST', '/flows', { name: `${n}`, actions });
+  expect(await other.ok('GET', '/webhook')).toMatchObject({ waiting: 3, dead_letters: 2, lost: 1 });
+  const huge = await makeHooked(patient, await receive());
+  const { id } = await huge.admin.ok('POST', '/flows', { name: 'huge' });
+  await until('an empty queue', async () => (await huge.admin.ok('GET', '/webhook'))['waiting'] === 0);
+  const text = `UPDATE flows SET actions = jsonb_build_array(repeat('x', 300000)) WHERE uuid = $1`;
+  await runSql(patient, text, id);
+  await huge.admin.ask('PUT', `/flows/${id}`, { name: 'still huge' });
+  expect(await huge.admin.ok('GET', '/webhook')).toMatchObject({ waiting: 0, dead_letters: 0, lost: 1 });
   expect(await wrongCounters(patient)).toEqual([]);
 });
 

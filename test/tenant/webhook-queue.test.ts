@@ -77,10 +77,10 @@ async function rowsTouched(db: Client, { name, text, values }: Recorded): Promis
   await db.query('BEGIN');
   if (name === 'log_webhook_delivery') await db.query('DELETE FROM webhook_deliveries');
   if (name === 'webhook_event_delivered')
-    await db.query(`UPDATE webhook_queues SET state = 'claimed', claim = $2 WHERE i_customer = $1`, [
-      values[0],
-      values[1],
-    ]);
+    await db.query(
+      `UPDATE webhook_queues SET state = 'claimed', claim = $2, waiting = 1, waiting_bytes = 100000 WHERE i_customer = $1`,
+      [values[0], values[1]],
+    );
   const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
     `EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE explained${given.length > 0 ? `(${given.join()})` : ''}`,
   );
