@@ -77,7 +77,7 @@ const commitments = `
     ELSIF TG_OP = 'INSERT' THEN
       NEW.committed := 0;
     ELSE
-      PERFORM pg_advisory_xact_lock(7233654, NEW.path[2]);
+      PERFORM pg_advisory_xact_lock(7233655, NEW.path[2]);
       SELECT coalesce(sum(greatest(b.balance, 0) + b.credit_limit), 0) INTO NEW.committed FROM (
         SELECT c.i_customer FROM customers c WHERE c.i_wholesaler = NEW.i_customer AND c.deleted_at IS NULL
         UNION SELECT d.i_customer FROM descendants d WHERE d.i_ancestor = NEW.i_customer) k
@@ -98,7 +98,7 @@ const commitments = `
       risen := risen - greatest(OLD.balance, 0) - OLD.credit_limit;
     END IF;
     IF risen <> 0 THEN
-      PERFORM pg_advisory_xact_lock_shared(7233654, NEW.path[2]);
+      PERFORM pg_advisory_xact_lock_shared(7233655, NEW.path[2]);
       UPDATE customers a SET committed = a.committed + risen
       WHERE a.i_customer = ANY(NEW.path[2:cardinality(NEW.path) - 1]) AND a.overcommit_protection;
     END IF;

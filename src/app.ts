@@ -41,8 +41,10 @@ import { systemMethods } from './system/methods';
 import { systemRoutes } from './system/routes';
 import { tariffMethods } from './tariffs/methods';
 import { tenantOperations } from './tenant/operations';
-import { tellTenant } from './tenant/outbox';
-import { eventsTable, purgeEvents, startSender } from './tenant/sender';
+import { createOutbox } from './tenant/outbox';
+import { queuesTable, startSender } from './tenant/sender';
+import { createWebhookMetrics } from './tenant/webhook-metrics';
+import { purgeWebhooks } from './tenant/webhook-queue';
 import { userMethods } from './users/methods';
 
 export interface AppOptions {
@@ -73,13 +75,13 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
     config,
     db,
     authority: createAuthority(db, (payload) => {
-      if (payload === undefined || payload === eventsTable) wakeSender();
+      if (payload === undefined || payload === queuesTable) wakeSender();
     }),
     turns: createTurns(config),
     log,
     credentials: openCredentials(secret_key, config.secret_key_previous),
     registry: createRegistry(allMethods(() => core)),
-    changed: tellTenant,
+    changed: createOutbox(config),
     observe: metrics.observe,
   };
   const app = createServer(config, log);
@@ -93,14 +95,14 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   docsRoutes(app, core, [resellerDocs(resellerOperations), tenantDocs(tenantOperations, tenantBase)]);
   systemRoutes(app, core, metrics, createIsInside(core));
 
-  const sender = startSender(core);
+  const sender = startSender({ ...core, onAttempt: createWebhookMetrics(metrics.registry, db) });
   wakeSender = sender.wake;
   const purge = setInterval(() => {
     Promise.all([
       purgeFailures(db),
       purgeIdempotencyKeys(db),
       purgeEndedTokens(db),
-      purgeEvents(db, log),
+      purgeWebhooks(db, config),
     ]).catch((error: unknown) => {
       log.warn('What has aged out was not purged', { cause: String(error) });
     });

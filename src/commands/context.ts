@@ -19,7 +19,7 @@ import { Fault } from '../faults';
 import { createLog } from '../log';
 import { type OpenStore, hasDatabase, joinStore } from '../store';
 import { demandKey } from '../system/first-start';
-import { tellTenant } from '../tenant/outbox';
+import { createOutbox } from '../tenant/outbox';
 import { Refusal } from './failures';
 import { operatorMethods } from './operator-methods';
 import type { Row } from './output';
@@ -133,7 +133,7 @@ function createCore(shell: Shell, config: Config, store: OpenStore, log: Logger)
     log,
     credentials: openCredentials(store.secret_key, config.secret_key_previous),
     registry: registryOf([...shell.methods(() => core), ...operatorMethods]),
-    changed: tellTenant,
+    changed: createOutbox(config),
     observe: () => undefined,
   };
   return core;

@@ -193,7 +193,7 @@ async function prepare(
   const actor = (trace.actor = await knownActor(core, request, method, named));
   authorize(request.caller, actor, method, params);
   const share = shareOf(request.caller, idNamed(named));
-  return method.prepare?.(params, hashingFor(core.turns, share, request.ends_at).hash);
+  return method.prepare?.(params, hashingFor(core.turns, share, request.ends_at).hash, core.config);
 }
 
 const idNamed = (named: Named | undefined): number | undefined =>

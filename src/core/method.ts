@@ -112,9 +112,9 @@ export interface WriteMethod<
   readonly checkParams?: (params: Static<P>) => void;
   /**
    * Slow work that must not hold a connection: hashing passwords with `hash`, one for each person that is
-   * made or changed. It runs once the actor may make the call, and before the transaction.
+   * made or changed, or asking DNS. It runs once the actor may make the call, and before the transaction.
    */
-  readonly prepare?: (params: Static<P>, hash: Hashing['hash']) => Promise<X>;
+  readonly prepare?: (params: Static<P>, hash: Hashing['hash'], config: Config) => Promise<X>;
   /**
    * Rows that `run` looks at, asked of the database together with the actor's rights, so that they
    * cost no round trip of their own. It answers what it finds and refuses nothing: that is for `run`,

@@ -4,6 +4,7 @@
  * documentation. Which face serves it, with which credentials and in which envelope, it does not
  * know. Operations are in no registry of methods, so nobody calls one over XML-RPC or JSON.
  */
+import type { Config } from '../config';
 import type { Database, Transaction } from '../db/database';
 import type { Fault, FaultName } from '../faults';
 import type { Hashing } from './hashing';
@@ -69,8 +70,8 @@ interface WriteOf<P extends TProperties, Q extends TProperties, B extends TPrope
   readonly right: WriteRight;
   /** As in a method: throws fault 400 before any right is looked at. */
   readonly checkParams?: (given: Given<P, Q, B>) => void;
-  /** As in a method: hashes passwords once the actor may make the call. */
-  readonly prepare?: (given: Given<P, Q, B>, hash: Hashing['hash']) => Promise<X>;
+  /** As in a method: hashes passwords or asks DNS once the actor may make the call. */
+  readonly prepare?: (given: Given<P, Q, B>, hash: Hashing['hash'], config: Config) => Promise<X>;
   /** As in a method: what is looked at goes to the database together with the actor. */
   readonly ahead?: (db: Transaction, actor: Id, given: Given<P, Q, B>) => Promise<F>;
   readonly run: (call: Call, given: Given<P, Q, B>, prepared: X, found: F) => Promise<A | Fault>;

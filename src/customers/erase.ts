@@ -52,11 +52,11 @@ const eraseStatements = [
        ${cleared.map((name) => `${name} = NULL`).join(', ')}
      WHERE i_customer = $1`,
   ),
+  // A trigger deletes its queue, and with it events, dead letters and deliveries.
   sql(
     'erase_webhook',
     'UPDATE customers SET webhook_uri = NULL, sealed_webhook_key = NULL WHERE i_customer = $1',
   ),
-  sql('erase_events', 'DELETE FROM webhook_events WHERE i_customer = $1'),
   // What it owned is in no books: what was paid for it is.
   ...ownedTables.map((table) => sql(`erase_${table}`, `DELETE FROM ${table} WHERE i_customer = $1`)),
   sql(

@@ -12,6 +12,7 @@ import * as tenants from '../../migrations/004_tenants';
 import * as lists from '../../migrations/005_lists';
 import * as descendants from '../../migrations/006_descendants';
 import * as levels from '../../migrations/007_levels';
+import * as webhooks from '../../migrations/008_webhooks';
 import * as accessEpochs from '../../migrations/010_access_epochs';
 
 interface Migration {
@@ -28,6 +29,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '005_lists': lists,
   '006_descendants': descendants,
   '007_levels': levels,
+  '008_webhooks': webhooks,
   '010_access_epochs': accessEpochs,
 };
 

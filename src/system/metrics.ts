@@ -5,6 +5,8 @@ import type { Database } from '../db/database';
 import { metricsText } from './shared-metrics';
 
 export interface Metrics {
+  /** Where features register metrics of their own. */
+  readonly registry: Registry;
   readonly observe: (ended: Ended) => void;
   readonly text: () => Promise<string>;
   readonly content_type: string;
@@ -37,6 +39,7 @@ export function createMetrics(db: Database): Metrics {
     },
   });
   return {
+    registry,
     observe: ({ method, fault, duration_ms }) => {
       calls.inc({ method, fault });
       seconds.observe({ method }, duration_ms / 1_000);

@@ -1,5 +1,6 @@
 /** The paths of customers: one's own, and those below it in the tree. */
 import { randomBytes } from 'node:crypto';
+import type { Config } from '../config';
 import type { Call, Id } from '../core/method';
 import { newestQuery } from '../core/newest';
 import { defineOperation, definePage } from '../core/operation';
@@ -32,6 +33,7 @@ import {
   tenantResult,
 } from './customer-row';
 import { type Guarded, administrator, administratorOrManager, idInPath, needing } from './objects';
+import { assertPublic } from './receiver';
 
 const base = { right: 'none', result: tenantResult } as const;
 const lockedFields = {
@@ -83,6 +85,16 @@ const demandPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_id
   if (permission_ids?.some((bit) => ![16, 32, 64].includes(bit)))
     throw badParameter('permission_ids', 'must hold 16, 32 or 64');
 };
+
+/** Asks DNS, so it runs before the transaction. Throws fault 400 for an address that is not public. */
+async function demandPublicWebhook(
+  { webhook_uri }: Pick<ProfileGiven, 'webhook_uri'>,
+  _hash: unknown,
+  { webhook_ranges }: Config,
+): Promise<undefined> {
+  if (webhook_uri !== undefined && webhook_uri !== '') await assertPublic(webhook_uri, webhook_ranges);
+  return undefined;
+}
 
 /** Changes oneself, or, with the right to edit, a customer below. */
 async function changeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
@@ -192,6 +204,7 @@ const changing = needing(administrator, [
     body: { name: displayName, ...profileBody },
     faults: ['conflict'],
     checkParams: demandPermissions,
+    prepare: demandPublicWebhook,
     ahead: beforeMaking,
     run: makeTenant,
   }),
@@ -206,6 +219,7 @@ const changing = needing(administrator, [
     body: changeBody,
     faults: ['not_found'],
     checkParams: demandPermissions,
+    prepare: demandPublicWebhook,
     ahead: (db, actor, { id }) => lockTenant(db, actor, id),
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),
@@ -219,6 +233,7 @@ const changing = needing(administrator, [
     body: { id: optional(locked('Fixed.')), ...changeBody },
     faults: [],
     checkParams: demandPermissions,
+    prepare: demandPublicWebhook,
     ahead: lockOwnTenant,
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),

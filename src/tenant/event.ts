@@ -17,6 +17,7 @@ const objects: Readonly<Record<string, (row: Row) => object>> = {
   number: owned(tenantNumberKind),
   flow: owned(flowKind),
   queue: owned(queueKind),
+  ping: (row) => row,
 };
 
 /** `type` is such as `agent_created`. */

@@ -5,6 +5,7 @@ import { billingOperations } from './billing';
 import { customerOperations } from './customers';
 import type { Guarded } from './objects';
 import { resourceOperations } from './resources';
+import { webhookOperations } from './webhooks';
 
 export const tenantOperations: readonly Guarded[] = [
   ...customerOperations,
@@ -12,4 +13,5 @@ export const tenantOperations: readonly Guarded[] = [
   ...accessKeyOperations,
   ...resourceOperations,
   ...billingOperations,
+  ...webhookOperations,
 ];

@@ -6,8 +6,9 @@ import { Resolver } from 'node:dns/promises';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import ipaddr from 'ipaddr.js';
 import type { AddressRange } from '../config';
+import { badParameter } from '../faults';
+import { isAllowed } from './webhook-address';
 
 /** All addresses of a name. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
@@ -35,20 +36,19 @@ interface Rules {
   readonly timeout_ms: number;
 }
 
-/** Whether anybody on the internet could call it. */
-export function isPublic(address: string, allowed: readonly AddressRange[]): boolean {
-  if (!ipaddr.isValid(address)) return false;
-  const parsed = ipaddr.process(address);
-  if (parsed.range() === 'unicast') return true;
-  return allowed.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits));
+/** A name of this machine leads to this machine, whatever DNS says (RFC 6761). */
+async function addressesOf(host: string, resolve: Resolve): Promise<readonly string[]> {
+  if (isIP(host) > 0) return [host];
+  return /(^|\.)localhost\.?$/i.test(host) ? ['127.0.0.1'] : resolve(host);
 }
 
+const isPrivate = 'is private: TREELINE_WEBHOOK_RANGES does not allow it';
+
 async function addressOf(host: string, { allowed, resolve }: Rules): Promise<string> {
-  const addresses = isIP(host) > 0 ? [host] : await resolve(host);
+  const addresses = await addressesOf(host, resolve);
   const [first] = addresses;
   if (first === undefined) throw new Error('The name has no address');
-  if (!addresses.every((address) => isPublic(address, allowed)))
-    throw new Error('The address is private: TREELINE_WEBHOOK_RANGES does not allow it');
+  if (!addresses.every((address) => isAllowed(address, allowed))) throw new Error(`The address ${isPrivate}`);
   return first;
 }
 
@@ -59,12 +59,39 @@ const tooLate = (signal: AbortSignal): Promise<never> =>
     });
   });
 
+const hostnameOf = (uri: string): string => new URL(uri).hostname.replace(/^\[(.*)\]$/, '$1');
+
+/** The host of a webhook, for the log: what follows it may hold a secret. */
+export const hostOf = (uri: string): string => (URL.canParse(uri) ? new URL(uri).host : 'unreadable');
+
+/** How long setting a webhook_uri may wait for DNS. */
+const checkTimeout_ms = 1_500;
+
+/**
+ * Throws fault 400 when the webhook_uri leads to a private address. Accepts a name that has no address now, or whose
+ * DNS server does not answer in time: DNS may come later, and each delivery checks again.
+ */
+export async function assertPublic(
+  uri: string,
+  allowed: readonly AddressRange[],
+  resolve: Resolve = resolveByDns,
+): Promise<void> {
+  const host = hostnameOf(uri);
+  const resolveInTime: Resolve = (name) =>
+    Promise.race([
+      resolve(name).catch(() => []),
+      new Promise<string[]>((done) => setTimeout(done, checkTimeout_ms, []).unref()),
+    ]);
+  const addresses = await addressesOf(host, resolveInTime);
+  if (!addresses.every((address) => isAllowed(address, allowed)))
+    throw badParameter('webhook_uri', `leads to an address that ${isPrivate}`);
+}
+
 /** The status that the receiver answers; no redirection is followed. Throws where none comes in time. */
 export async function deliver({ uri, method, headers, body }: Delivery, rules: Rules): Promise<number> {
   const url = new URL(uri);
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const signal = AbortSignal.timeout(rules.timeout_ms);
-  const address = await Promise.race([addressOf(host, rules), tooLate(signal)]);
+  const address = await Promise.race([addressOf(hostnameOf(uri), rules), tooLate(signal)]);
   const family = isIP(address);
   const lookup: LookupFunction = (_host, options, done) => {
     if (options.all) done(null, [{ address, family }]);

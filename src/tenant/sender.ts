@@ -1,71 +1,23 @@
 /**
- * Tells tenants what `outbox.ts` wrote down: one event of a tenant at a time, in order, until its receiver has said
- * 2xx, with growing pauses. Any number of servers may send: who tries an event holds it for a while, so the try of a
- * server that was killed is made again by another.
+ * Delivers the events that `outbox.ts` wrote: one at a time for each tenant, in order, until its receiver answers 2xx.
+ * A delivery takes one of a fixed number of slots and gives it back when it ends. The customers directly below root
+ * take turns, and each of them, with all below it, has a few slots only: slow receivers of one do not delay another.
  */
 import { createHmac } from 'node:crypto';
 import type { Logger } from 'winston';
 import type { Config } from '../config';
 import type { Credentials } from '../core/credentials';
-import { type Database, sql } from '../db/database';
-import { type Resolve, deliver, resolveByDns } from './receiver';
+import type { Database } from '../db/database';
 import { dataOf } from './event';
+import { type Resolve, deliver, hostOf, resolveByDns } from './receiver';
+import { type Attempt, type ClaimedEvent, claimEvents, finishAttempt, promoteQueues } from './webhook-queue';
 
-interface Event {
-  readonly i_event: string;
-  readonly i_customer: number;
-  readonly type: string;
-  readonly subject: Readonly<Record<string, unknown>>;
-  readonly attempts: number;
-  readonly uuid: string;
-  readonly uri: string;
-  readonly method: string;
-  readonly sealed_key: Buffer;
-}
-
-const tick_ms = 100;
-/** Should an announcement be missed. */
-const atLeastEvery_ms = 60_000;
-const afterFailure_ms = 1_000;
-const timeout_ms = 10_000;
-/** Longer than a try may take. */
-const hold_s = 15;
-const atOnce = 16;
-
-/** The oldest event of each tenant that may be tried now; with a tenant, only of that one. */
-const takeStatement = sql(
-  'take_events',
-  `UPDATE webhook_events e SET next_at = now() + interval '${hold_s} seconds', attempts = e.attempts + 1
-   FROM (SELECT h.i_event, c.uuid, c.webhook_uri, c.webhook_method, c.sealed_webhook_key
-     FROM customers c CROSS JOIN LATERAL (
-       SELECT w.i_event, w.next_at FROM webhook_events w WHERE w.i_customer = c.i_customer ORDER BY w.i_event LIMIT 1) h
-     WHERE c.webhook_uri IS NOT NULL AND h.next_at <= now() AND ($1::int IS NULL OR c.i_customer = $1)
-     ORDER BY h.next_at LIMIT $2) h
-   WHERE e.i_event = h.i_event AND e.next_at <= now()
-   RETURNING e.i_event, e.i_customer, e.type, e.subject, e.attempts, h.uuid, h.webhook_uri AS uri,
-     h.webhook_method AS method, h.sealed_webhook_key AS sealed_key`,
-);
-/** How long until the oldest event of any tenant may be tried; null: there is none. */
-const waitStatement = sql(
-  'next_event',
-  `SELECT (extract(epoch FROM min(h.next_at) - now()) * 1000)::float8 AS wait_ms
-   FROM customers c CROSS JOIN LATERAL (
-     SELECT w.next_at FROM webhook_events w WHERE w.i_customer = c.i_customer ORDER BY w.i_event LIMIT 1) h
-   WHERE c.webhook_uri IS NOT NULL`,
-);
-const doneStatement = sql('event_told', 'DELETE FROM webhook_events WHERE i_event = $1');
-const pauseStatement = sql(
-  'event_waits',
-  `UPDATE webhook_events SET next_at = now() + make_interval(secs => least(3600, 2 ^ (attempts - 1))) WHERE i_event = $1`,
-);
-const purgeStatement = sql(
-  'purge_events',
-  `DELETE FROM webhook_events e USING customers c WHERE c.i_customer = e.i_customer
-     AND (c.webhook_uri IS NULL OR e.created_at < now() - interval '7 days') RETURNING e.i_event`,
-);
+/** How often the queues are looked at without an announcement: for pauses that end, and for claims that expire. */
+const poll_ms = 1_000;
+const reasonLength = 200;
 
 /** As announcements name it. */
-export const eventsTable = 'webhook_events';
+export const queuesTable = 'webhook_queues';
 
 interface SenderOptions {
   readonly db: Database;
@@ -73,50 +25,73 @@ interface SenderOptions {
   readonly config: Config;
   readonly log: Logger;
   readonly resolve?: Resolve;
+  /** Hears of each attempt, for the metrics. */
+  readonly onAttempt?: (attempt: Attempt) => void;
 }
 
 interface Sender {
-  /** There may be something to tell. */
+  /** An event may be ready. */
   readonly wake: () => void;
   readonly close: () => Promise<void>;
 }
 
-/** Begins to tell; `close` ends when what is under way is done. */
+/** Begins to deliver; `close` resolves when the deliveries under way have ended. */
 export function startSender(options: SenderOptions): Sender {
+  const { db, config, log } = options;
+  const slots = createSlots(config);
   const underway = new Set<Promise<void>>();
   let closed = false;
-  let look_at = 0;
-  const begin = (work: Promise<void>): void => {
-    underway.add(work);
-    void work.finally(() => {
-      underway.delete(work);
-      look_at = 0;
-    });
-  };
-  const look = async (): Promise<void> => {
-    look_at = performance.now() + atLeastEvery_ms;
-    const events = await takeEvents(options, null, atOnce - underway.size);
-    for (const event of events) begin(tellOn(options, event, () => closed));
-    const [next] = await options.db.query<{ wait_ms: number | null }>(waitStatement);
-    look_at = Math.min(look_at, performance.now() + Math.max(0, next?.wait_ms ?? Infinity));
-  };
   let looking: Promise<void> | undefined;
-  const timer = setInterval(() => {
-    if (closed || looking || underway.size >= atOnce || performance.now() < look_at) return;
-    // While the database is away, everything waits.
-    const forgive = (): void => {
-      look_at = performance.now() + afterFailure_ms;
-    };
+  let isAskedAgain = false;
+  /** The family that had the last turn. */
+  let last = 0;
+
+  const begin = (event: ClaimedEvent): void => {
+    slots.take(event.i_family);
+    const work = attemptDelivery(options, event)
+      .catch((error: unknown) => {
+        // The claim expires, and the event is delivered again.
+        log.warn('The outcome of a webhook delivery was not recorded', { cause: String(error) });
+      })
+      .finally(() => {
+        slots.giveBack(event.i_family);
+        underway.delete(work);
+        wake();
+      });
+    underway.add(work);
+  };
+
+  /** Claims until the slots are taken or a whole round of the families found nothing. */
+  const look = async (): Promise<void> => {
+    await promoteQueues(db);
+    while (slots.free() > 0 && !closed) {
+      const turn = { afterFamily: last, excluded: slots.full(), limit: slots.free() };
+      const events = await claimEvents(db, config, turn);
+      for (const event of events) begin(event);
+      if (events.length === 0 && last === 0) break;
+      last = events.length < turn.limit ? 0 : Math.max(...events.map(({ i_family }) => i_family));
+    }
+  };
+
+  const wake = (): void => {
+    if (closed || looking) {
+      isAskedAgain = true;
+      return;
+    }
+    if (slots.free() === 0) return;
+    isAskedAgain = false;
     looking = look()
-      .catch(forgive)
+      // While the database is away, everything waits for the next poll.
+      .catch(() => undefined)
       .finally(() => {
         looking = undefined;
+        if (isAskedAgain) wake();
       });
-  }, tick_ms).unref();
+  };
+
+  const timer = setInterval(wake, poll_ms).unref();
   return {
-    wake: () => {
-      look_at = 0;
-    },
+    wake,
     close: async () => {
       closed = true;
       clearInterval(timer);
@@ -126,60 +101,69 @@ export function startSender(options: SenderOptions): Sender {
   };
 }
 
-const takeEvents = ({ db }: SenderOptions, i_customer: number | null, limit: number): Promise<Event[]> =>
-  db.query<Event>(takeStatement, [i_customer, limit]);
-
-/** One event, and, as long as it goes well, those of the same tenant that follow. */
-async function tellOn(options: SenderOptions, first: Event, isClosed: () => boolean): Promise<void> {
-  try {
-    for (let event: Event | undefined = first; event;) {
-      if (!(await tell(options, event))) return;
-      if (isClosed()) return;
-      [event] = await takeEvents(options, event.i_customer, 1);
-    }
-  } catch (error) {
-    options.log.warn('Events wait: the database is away', { cause: String(error) });
-  }
+/** Counts the deliveries under way, in all and for each family. */
+function createSlots({ webhook_slots, webhook_family_slots }: Config) {
+  const taken = new Map<number, number>();
+  let total = 0;
+  return {
+    free: () => webhook_slots - total,
+    /** The families that have all the slots that they may have. */
+    full: () => [...taken].flatMap(([family, count]) => (count >= webhook_family_slots ? [family] : [])),
+    take: (family: number): void => {
+      total += 1;
+      taken.set(family, (taken.get(family) ?? 0) + 1);
+    },
+    giveBack: (family: number): void => {
+      total -= 1;
+      const count = (taken.get(family) ?? 1) - 1;
+      if (count > 0) taken.set(family, count);
+      else taken.delete(family);
+    },
+  };
 }
 
-/** Whether the receiver has taken it. */
-async function tell(
-  { db, credentials, config, log, resolve }: SenderOptions,
-  event: Event,
-): Promise<boolean> {
-  const { i_event, i_customer, attempts } = event;
-  const problem = await tryToTell(event, credentials, {
-    allowed: config.webhook_ranges,
-    resolve: resolve ?? resolveByDns,
-    timeout_ms,
-  });
-  if (problem === undefined) {
-    await db.query(doneStatement, [i_event]);
-    return true;
-  }
-  log.warn('An event could not be told', { i_customer, i_event, attempts, cause: problem });
-  await db.query(pauseStatement, [i_event]);
-  return false;
+/** One attempt, with its record. Throws when the database is away. */
+async function attemptDelivery(options: SenderOptions, event: ClaimedEvent): Promise<void> {
+  const { db, config, log, onAttempt } = options;
+  const started = performance.now();
+  const outcome = await sendEvent(options, event);
+  const attempt = { ...outcome, duration_ms: Math.round(performance.now() - started) };
+  onAttempt?.(attempt);
+  const dead = await finishAttempt(db, config, event, attempt);
+  if (attempt.reason === null) return;
+  const { i_customer, i_event, attempts, uri } = event;
+  // The host only: path and query of a webhook may hold a secret.
+  const about = { i_customer, i_event, attempts: attempts + 1, host: hostOf(uri), cause: attempt.reason };
+  log.warn('A webhook event was not delivered', about);
+  if (dead > 0) log.warn('Webhook events became dead letters', { i_customer, events: dead });
 }
 
-async function tryToTell(
-  event: Event,
-  credentials: Credentials,
-  rules: Parameters<typeof deliver>[1],
-): Promise<string | undefined> {
+async function sendEvent(
+  { credentials, config, resolve }: SenderOptions,
+  event: ClaimedEvent,
+): Promise<Omit<Attempt, 'duration_ms'>> {
   try {
     const body = JSON.stringify({ type: event.type, data: dataOf(event.type, event.subject) });
-    const key = credentials.openSecret(event.sealed_key, `webhook ${event.uuid}`);
+    const key = credentials.openSecret(event.sealed_key, `webhook ${event.customer_uuid}`);
     const { uri, method } = event;
-    const status = await deliver({ uri, method, headers: headersOf(event, key, body), body }, rules);
-    return status >= 200 && status < 300 ? undefined : `HTTP status ${status}`;
+    const http_status = await deliver(
+      { uri, method, headers: headersOf(event, key, body), body },
+      {
+        allowed: config.webhook_ranges,
+        resolve: resolve ?? resolveByDns,
+        timeout_ms: config.webhook_timeout_ms,
+      },
+    );
+    const isTaken = http_status >= 200 && http_status < 300;
+    return { http_status, reason: isTaken ? null : `HTTP status ${http_status}` };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : String(error);
+    return { http_status: null, reason: reason.slice(0, reasonLength) };
   }
 }
 
-/** The time is signed with the body, so an old event cannot be told again. */
-function headersOf(event: Event, key: string, body: string): Record<string, string> {
+/** The time is signed with the body, so an old event cannot be sent again by somebody else. */
+function headersOf(event: ClaimedEvent, key: string, body: string): Record<string, string> {
   const timestamp = String(Math.floor((performance.timeOrigin + performance.now()) / 1_000));
   const signature = createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex');
   return {
@@ -187,13 +171,8 @@ function headersOf(event: Event, key: string, body: string): Record<string, stri
     'content-length': String(Buffer.byteLength(body)),
     'user-agent': 'Treeline',
     'x-treeline-event': event.i_event,
+    'x-treeline-event-id': event.event_uuid,
     'x-treeline-timestamp': timestamp,
     'x-treeline-signature': `sha256=${signature}`,
   };
-}
-
-/** Drops the events of who wants none any more, and what nobody took in a week. */
-export async function purgeEvents(db: Database, log: Logger): Promise<void> {
-  const dropped = await db.query(purgeStatement);
-  if (dropped.length > 0) log.warn('Events that nobody takes were dropped', { events: dropped.length });
 }

@@ -76,8 +76,11 @@ async function ownEverything(i_customer: number): Promise<void> {
      VALUES ($1, '', '', 'tl_01234567', '\\x0001', now())`,
     `INSERT INTO ended_tokens (i_customer, token_id, expires_at) VALUES ($1, gen_random_uuid(), now() + interval '1 day')`,
     `UPDATE customers SET webhook_uri = 'https://hook.invalid/', sealed_webhook_key = '\\x00' WHERE i_customer = $1`,
-    `INSERT INTO webhook_events (i_customer, type, subject, next_at)
-     VALUES ($1, 'flow_created', '{"a": 1.50}', now() + interval '1 day')`,
+    `INSERT INTO webhook_events (i_customer, type, subject, bytes) VALUES ($1, 'flow_created', '{"a": 1.50}', 11)`,
+    `UPDATE webhook_queues SET state = 'paused', ready_at = now() + interval '1 day', waiting = 1, waiting_bytes = 11
+     WHERE i_customer = $1`,
+    `INSERT INTO webhook_deliveries (i_customer, number, event_uuid, type, attempt, reason, duration_ms)
+     SELECT $1, 1, uuid, type, 1, 'HTTP status 500', 17 FROM webhook_events`,
     // A customer refers to a store, and a store to its customer.
     `UPDATE customers SET i_store = (SELECT i_store FROM stores) WHERE i_customer <> $1 AND i_store IS NULL`,
   ];

@@ -170,7 +170,13 @@ describe('erase', () => {
       name: 'Per User',
       email: 'user@sonal.example',
     });
+    // Its events hold what it is called; without a key they stay where they are.
+    await place.query('UPDATE customers SET webhook_uri = $2 WHERE i_customer = $1', [
+      i_customer,
+      'https://per.sonal.example/',
+    ]);
     await server.root.call('updateCustomer', { i_customer, first_name: 'personal again', credit_limit: 5 });
+    expect(await place.query('SELECT FROM webhook_events WHERE i_customer = $1', [i_customer])).toHaveLength(1);
     await member.as.fault('authCustomer', { username: 'per.sonal', password: 'wrong-password' });
 
     expect(await place.run(['erase', String(i_customer), '--yes'])).toMatchObject({
@@ -189,6 +195,7 @@ describe('erase', () => {
       await place.query('SELECT * FROM customers WHERE i_customer = $1', [i_customer]),
       await place.query('SELECT * FROM users WHERE i_customer = $1', [i_customer]),
       await place.query('SELECT * FROM audit_records'),
+      await place.query('SELECT * FROM webhook_events'),
     ]);
     expect(everything).not.toMatch(/per.?sonal|per.user/i);
     const [row] = await place.query('SELECT name FROM customers WHERE i_customer = $1', [i_customer]);

@@ -29,7 +29,11 @@ export async function runHistories({
   seed,
   onHistory,
 }: Run): Promise<void> {
-  const server = await startServer({ TRUSTED_HOSTS: trustedAddress, LOG_LEVEL: 'warn' });
+  const server = await startServer({
+    TRUSTED_HOSTS: trustedAddress,
+    LOG_LEVEL: 'warn',
+    TREELINE_WEBHOOK_RANGES: '127.0.0.1',
+  });
   const answers = new Map<string, number>();
   const client = counting(openClient(server.url), answers);
   let done = 0;

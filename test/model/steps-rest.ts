@@ -199,7 +199,7 @@ const profile = {
     { maxLength: 3 },
   ),
   webhook_method: one('POST', 'PUT'),
-  // Nobody listens there, and private addresses are refused anyway.
+  // Nobody listens there; the server of the model allows the address.
   webhook_uri: one('', '', 'http://127.0.0.1:9/hook'),
 };
 const flow = fc.oneof({ weight: 1, arbitrary: one<Arg>(null) }, { weight: 3, arbitrary: owned('flow') });
@@ -252,6 +252,12 @@ export const tenantOrders: Orders = {
   ],
   'GET /v1.0/billings': [2, newestPage],
   'GET /v1.0/billings/{id}': [2, members({ id: thing('entry') })],
+  'GET /v1.0/webhook': [1, nothing],
+  'POST /v1.0/webhook/ping': [2, nothing],
+  'GET /v1.0/webhook_events': [1, nothing],
+  'GET /v1.0/webhook_events/{id}': [1, members({ id: thing('entry') })],
+  'POST /v1.0/webhook_events/{id}/resend': [1, members({ id: thing('entry') })],
+  'GET /v1.0/webhook_deliveries': [1, nothing],
   'GET /v1.0/agents': [2, newestPage],
   'POST /v1.0/agents': [
     6,

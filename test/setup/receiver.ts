@@ -1,5 +1,5 @@
 /** A receiver of webhooks: it keeps what comes, and answers as it is told. */
-import { type IncomingHttpHeaders, createServer } from 'node:http';
+import { type IncomingHttpHeaders, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Told {
@@ -20,11 +20,29 @@ export interface Receiver {
   readonly all: Told[];
   /** The status that is answered from now on. */
   status: number;
+  /** Answers nothing until it is false again. */
+  holding: boolean;
+  /** How many requests are held, now and at the most. */
+  readonly held: { now: number; most: number };
   close(): Promise<void>;
 }
 
 export async function startReceiver(host = '127.0.0.1', port = 0): Promise<Receiver> {
   const [taken, all]: [Told[], Told[]] = [[], []];
+  const held = { now: 0, most: 0 };
+  const hold = (response: ServerResponse, answer: () => void): void => {
+    held.now += 1;
+    held.most = Math.max(held.most, held.now);
+    const timer = setInterval(() => {
+      if (receiver.holding) return;
+      clearInterval(timer);
+      answer();
+    }, 20);
+    response.once('close', () => {
+      clearInterval(timer);
+      held.now -= 1;
+    });
+  };
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -34,8 +52,12 @@ export async function startReceiver(host = '127.0.0.1', port = 0): Promise<Recei
       const { method = '', url: path = '', headers } = request;
       const told = { method, path, headers, body, type, data };
       all.push(told);
-      if (receiver.status === 200) taken.push(told);
-      response.writeHead(receiver.status, { location: '/elsewhere' }).end('thanks');
+      const answer = (): void => {
+        if (receiver.status === 200) taken.push(told);
+        response.writeHead(receiver.status, { location: '/elsewhere' }).end('thanks');
+      };
+      if (receiver.holding) hold(response, answer);
+      else answer();
     });
   });
   await new Promise<void>((resolve) => server.listen(port, host, resolve));
@@ -46,6 +68,8 @@ export async function startReceiver(host = '127.0.0.1', port = 0): Promise<Recei
     taken,
     all,
     status: 200,
+    holding: false,
+    held,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();

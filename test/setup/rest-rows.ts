@@ -9,7 +9,7 @@ import { logIn } from './tenant';
 
 /** What a call is aimed at: a customer below the caller, or something of a customer's; each by its uuid. */
 export type Things = Readonly<Record<Kind, string>>;
-export type Kind = 'customer' | 'billing' | keyof typeof makers;
+export type Kind = 'customer' | 'billing' | 'event' | keyof typeof makers;
 
 export interface RestRow {
   /** What the id in the path names. */
@@ -135,6 +135,12 @@ export const tenantRows: Rows = {
   'POST /billing_accounts/{id}/balance_subtract_force': { ...customer, body: amount },
   'GET /billings': {},
   'GET /billings/{id}': { names: 'billing' },
+  'GET /webhook': {},
+  'POST /webhook/ping': {},
+  'GET /webhook_events': {},
+  'GET /webhook_events/{id}': { names: 'event' },
+  'POST /webhook_events/{id}/resend': { names: 'event' },
+  'GET /webhook_deliveries': {},
 };
 
 // ------------------------------------------------------------------ things
@@ -179,7 +185,26 @@ export async function furnish(server: TestServer, owner: Relative): Promise<Thin
     ...(await ofEach(make)),
     customer: await uuidOf(server, owner),
     billing: billing?.id ?? '',
+    event: await makeDeadLetter(server, owner),
   };
+}
+
+/** A dead letter in a queue that a server has claimed for ever, so that nothing is sent. */
+export async function makeDeadLetter(
+  server: TestServer,
+  { i_customer }: { readonly i_customer: number },
+): Promise<string> {
+  const [row] = await runSql<{ uuid: string }>(
+    server,
+    `WITH hook AS (
+       INSERT INTO webhook_queues (i_customer, i_family, state, ready_at, dead, dead_bytes)
+       VALUES ($1, $1, 'claimed', 'infinity', 1, 2)
+       RETURNING i_customer)
+     INSERT INTO webhook_events (i_customer, type, subject, bytes, state)
+     SELECT i_customer, 'ping', '{}', 2, 'dead' FROM hook RETURNING uuid`,
+    i_customer,
+  );
+  return row?.uuid ?? '';
 }
 
 /** What it had of everything, and has no more. */
@@ -201,4 +226,5 @@ export const allThings = (uuid: string): Things => ({
   ...(Object.fromEntries(ownedKinds.map((kind) => [kind, uuid])) as Record<Owned, string>),
   customer: uuid,
   billing: uuid,
+  event: uuid,
 });

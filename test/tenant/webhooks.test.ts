@@ -3,11 +3,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { asRanges } from '../../src/config';
-import { createLog } from '../../src/log';
-import { deliver, isPublic } from '../../src/tenant/receiver';
-import { purgeEvents } from '../../src/tenant/sender';
+import { deliver } from '../../src/tenant/receiver';
 import { runSql } from '../setup/family';
 import { connectionString, killPrograms, start, until } from '../setup/processes';
 import { type Receiver, startReceiver } from '../setup/receiver';
@@ -164,12 +161,13 @@ test('what a receiver does not take is tried again after growing pauses, and oth
   expect(new Set(broken.all.map(({ type }) => type))).toEqual(new Set(['customer_updated']));
   const [row] = await runSql<{ attempts: number; pause_s: number }>(
     server,
-    `SELECT attempts, extract(epoch FROM next_at - now())::int AS pause_s FROM webhook_events
-     WHERE i_customer = $1 ORDER BY i_event LIMIT 1`,
+    `SELECT e.attempts, extract(epoch FROM q.ready_at - now())::float8 AS pause_s
+     FROM webhook_queues q JOIN webhook_events e ON e.i_customer = q.i_customer
+     WHERE q.i_customer = $1 AND q.state = 'paused' ORDER BY e.i_event LIMIT 1`,
     slow.i_customer,
   );
   expect(row?.attempts).toBeGreaterThanOrEqual(2);
-  expect(row?.pause_s).toBeGreaterThanOrEqual(1);
+  expect(row?.pause_s).toBeGreaterThan(0);
   // A redirection is no yes.
   broken.status = 302;
   await until('another try', () => broken.all.length >= 3);
@@ -201,37 +199,43 @@ test('a new place gets a new key, an empty one ends it, and no place with a pass
 });
 
 describe('private addresses', () => {
-  test('are refused unless a setting allows them', async () => {
+  test('are refused when they are set, and again at each delivery', async () => {
     const strict = await startServer();
     const receiver = await receive();
-    await listening(strict, receiver);
+    const { admin, i_customer } = await makeTenant(strict);
+    const refused = async (webhook_uri: string): Promise<void> => {
+      const { status, body } = await admin.ask('PUT', '/customer', { webhook_uri });
+      expect([webhook_uri, status, body['error']]).toMatchObject([
+        webhook_uri,
+        400,
+        { details: [{ field: 'webhook_uri' }] },
+      ]);
+    };
+    const hosts = [
+      '127.1',
+      '2130706433',
+      '0x7f.1',
+      '[::1]',
+      '[::a00:1]',
+      '[64:ff9b::a00:1]',
+      '169.254.169.254',
+    ];
+    for (const host of [...hosts, 'localhost']) await refused(`http://${host}/hook`);
+    await refused(receiver.uri);
+    expect((await admin.ask('POST', '/customers', { name: 'x', webhook_uri: receiver.uri })).status).toBe(
+      400,
+    );
+    // What was set under another setting, or by a name that has moved since.
+    await admin.ok('PUT', '/customer', { webhook_uri: 'https://8.8.8.8:1/' });
+    await runSql(
+      strict,
+      'UPDATE customers SET webhook_uri = $2 WHERE i_customer = $1',
+      i_customer,
+      receiver.uri,
+    );
     await until('a refusal', () => /address is private/.test(strict.logged()));
     expect(receiver.all).toEqual([]);
     await strict.close();
-  });
-
-  test.each([
-    ['127.0.0.1', false],
-    ['10.1.2.3', false],
-    ['192.168.0.1', false],
-    ['172.16.0.1', false],
-    ['169.254.169.254', false],
-    ['100.64.0.1', false],
-    ['0.0.0.0', false],
-    ['224.0.0.1', false],
-    ['::1', false],
-    ['::', false],
-    ['fe80::1', false],
-    ['fd00::1', false],
-    ['::ffff:127.0.0.1', false],
-    ['64:ff9b::7f00:1', false],
-    ['2002:7f00:1::', false],
-    ['8.8.8.8', true],
-    ['2600::1', true],
-    ['nonsense', false],
-  ])('%s is public: %s', (address, isIt) => {
-    expect(isPublic(address, [])).toBe(isIt);
-    expect(isPublic('10.1.2.3', asRanges('10.0.0.0/8'))).toBe(true);
   });
 
   /** A DNS server of one name, which answers these addresses in turn. */
@@ -342,23 +346,6 @@ test('none is lost when the server is killed, and another tells it', async () =>
   expect(made.filter((one) => !told.includes(one))).toEqual([]);
   await second.close();
 }, 60_000);
-
-test('what nobody took in a week is dropped, and told in the log', async () => {
-  const receiver = await receive();
-  receiver.status = 500;
-  const { i_customer } = await listening(server, receiver);
-  await runSql(
-    server,
-    `UPDATE webhook_events SET created_at = now() - interval '8 days' WHERE i_customer = $1`,
-    i_customer,
-  );
-  const stream = new PassThrough();
-  await purgeEvents(server.db, createLog('warn', false, stream));
-  // Lines of one turn of the event loop are written at its end.
-  await new Promise(setImmediate);
-  expect(String(stream.read())).toContain('dropped');
-  expect(await runSql(server, 'SELECT FROM webhook_events WHERE i_customer = $1', i_customer)).toEqual([]);
-});
 
 test('several servers tell each event once', async () => {
   const connection = await makeDatabase();

@@ -355,9 +355,22 @@ function keyLaws(): Laws {
   return { ...laws, 'POST /v1.0/accesskeys': { ...make, rule } };
 }
 
+/** When events are delivered is not foretold, so most answers are only looked at for being one. */
+const anyAnswer = { result: {}, see: () => ({}) };
+const hasWebhook = ({ actor }: Ground): boolean => actor.webhook_uri !== null;
+const webhookLaws: Laws = needing(administrator, {
+  'GET /v1.0/webhook': { rule: () => anyAnswer },
+  'POST /v1.0/webhook/ping': { rule: (ground) => (hasWebhook(ground) ? anyAnswer : refuse(409)) },
+  'GET /v1.0/webhook_events': { rule: () => anyAnswer },
+  'GET /v1.0/webhook_events/{id}': { rule: () => refuse(404) },
+  'POST /v1.0/webhook_events/{id}/resend': { rule: () => refuse(404) },
+  'GET /v1.0/webhook_deliveries': { rule: () => anyAnswer },
+});
+
 export const tenantLaws: Laws = {
   ...customerLaws,
   ...billingLaws,
+  ...webhookLaws,
   ...needing(administrator, keyLaws()),
   ...needing(administrator | manager, {
     ...thingLaws('/v1.0/numbers', 'number', describedNumber, checkNumber),
