@@ -3,7 +3,6 @@
  * look late. It gets its task as a message, attacks until the time is over, reports and ends.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +10,7 @@ import { type Answer, failureOf, openHttp, outcomeOf } from './http';
 import type { Hands, Tally } from './scenario';
 import { scenarioByName } from './scenarios';
 
-interface Task {
+export interface Task {
   readonly scenario: string;
   readonly url: string;
   readonly address: string;
@@ -26,32 +25,50 @@ export interface Attacked {
   readonly achieved: readonly string[];
 }
 
+/** What the process reports all the time; the last report of a task is the whole of it. */
+type Report = Attacked & { readonly last: boolean } & { readonly failure?: string };
+
 export interface Attacker {
-  /** Resolves when the attack is over; rejects when its process failed. */
-  readonly done: Promise<Attacked>;
+  /** Attacks until the time is over; rejects when the scenario itself fails. */
+  attack(task: Task): Promise<Attacked>;
   kill(): void;
 }
 
 /** So long an attacker may take to notice that its time is over. */
 const grace_ms = 20_000;
 
-export function startAttacker(task: Task): Attacker {
-  const child = fork(join(__dirname, 'attacker.ts'), { execArgv: ['--import', 'tsx'] });
-  child.send(task);
-  return { done: attackedBy(child, task), kill: () => child.kill('SIGKILL') };
+/** An attacker whose process starts with the first attack, and anew where one had to be ended. */
+export function openAttacker(): Attacker {
+  let child: ChildProcess | undefined;
+  return {
+    attack: (task) => {
+      if (child?.connected !== true)
+        child = fork(join(__dirname, 'attacker.ts'), { execArgv: ['--import', 'tsx'] });
+      return attackBy(child, task);
+    },
+    kill: () => child?.kill('SIGKILL'),
+  };
 }
 
-async function attackedBy(child: ChildProcess, { scenario, seconds }: Task): Promise<Attacked> {
-  let last: Attacked | undefined;
-  child.on('message', (message) => {
-    last = message as Attacked;
+function attackBy(child: ChildProcess, task: Task): Promise<Attacked> {
+  return new Promise((resolve, reject) => {
+    let latest: Report | undefined;
+    // An attack that does not end is ended from here; what it counted until then stands.
+    const timer = setTimeout(() => child.kill('SIGKILL'), task.seconds * 1_000 + grace_ms);
+    const finish = (): void => {
+      clearTimeout(timer);
+      child.off('message', hear).off('exit', finish);
+      if (latest?.failure !== undefined) reject(new Error(`${task.scenario}: ${latest.failure}`));
+      else if (latest) resolve({ tally: latest.tally, achieved: latest.achieved });
+      else reject(new Error(`The attacker of ${task.scenario} ended without a report`));
+    };
+    const hear = (message: unknown): void => {
+      latest = message as Report;
+      if (latest.last) finish();
+    };
+    child.on('message', hear).once('exit', finish);
+    child.send(task);
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1_000 + grace_ms);
-  const [code] = (await once(child, 'exit')) as [number | null];
-  clearTimeout(timer);
-  // An attack that the server left without an answer is ended from here: what it counted until then stands.
-  if (last && (code === 0 || code === null)) return last;
-  throw new Error(`The attacker of ${scenario} failed with code ${String(code)}`);
 }
 
 function handsOf({ url, address, seconds, scale }: Task, counts: Map<string, number>, said: Set<string>) {
@@ -114,25 +131,28 @@ function handsOf({ url, address, seconds, scale }: Task, counts: Map<string, num
 async function attack(task: Task): Promise<void> {
   const [counts, said] = [new Map<string, number>(), new Set<string>()];
   const { hands, close } = handsOf(task, counts, said);
-  const report = (sent: () => void = () => undefined): void => {
-    process.send?.({ tally: Object.fromEntries(counts), achieved: [...said] } satisfies Attacked, sent);
+  const report = (last: boolean, failure?: string): void => {
+    const attacked = { tally: Object.fromEntries(counts), achieved: [...said], last };
+    process.send?.({ ...attacked, ...(failure !== undefined && { failure }) } satisfies Report);
   };
+  report(false);
   const reporting = setInterval(() => {
-    report();
+    report(false);
   }, 500);
-  await scenarioByName(task.scenario).attack(hands, task.data);
+  const failure = await scenarioByName(task.scenario)
+    .attack(hands, task.data)
+    .then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    );
   clearInterval(reporting);
   close();
-  // Sockets that nobody answers would keep the process alive.
-  report(() => process.exit(0));
+  report(true, failure);
 }
 
 if (require.main === module) {
-  process.once('message', (task) => {
-    attack(task as Task).catch((error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    });
+  process.on('message', (task) => {
+    void attack(task as Task);
   });
   process.once('disconnect', () => process.exit(0));
 }

@@ -7,8 +7,12 @@ import { onPostgres, wholeFrom } from '../setup/long-run';
 import { killPrograms, projectRoot } from '../setup/processes';
 import type { Result } from './measure';
 import { terminalTable, wordsOf, writeFigures } from './report';
-import { runScenario } from './run';
+import { type Effort, runScenario } from './run';
+import { openAttacker } from './attacker';
+import type { AnyScenario } from './scenario';
 import { scenarioByName, scenarios } from './scenarios';
+import { openStage } from './stage';
+import { makeVictim } from './victim';
 
 interface Options {
   readonly seconds?: number;
@@ -19,6 +23,7 @@ interface Options {
   readonly writeDocs?: 'before' | 'after' | true;
 }
 
+const attackerAddress = '127.0.0.2';
 const document = join(projectRoot, 'docs', 'reliability.md');
 
 const help = `
@@ -81,19 +86,49 @@ async function main({ seconds, only, quick, list, json, writeDocs }: Options): P
 }
 
 async function runAll(
-  chosen: readonly ReturnType<typeof scenarioByName>[],
+  chosen: readonly AnyScenario[],
   seconds: number,
   signal: AbortSignal,
   results: Result[],
 ): Promise<void> {
-  for (const [index, scenario] of chosen.entries()) {
-    console.log(`${index + 1} of ${chosen.length} ${scenario.name}: ${scenario.attack_is}`);
-    const result = await runScenario(scenario, { seconds, scale: 1, build: 'built', signal });
-    results.push(result);
-    console.log(`  ${result.passed ? 'passed' : 'FAILED'}`);
-    console.log(wordsOf(result));
+  const attacker = openAttacker();
+  const effort = { attacker, address: attackerAddress, seconds, scale: 1 };
+  try {
+    for (const [index, scenario] of chosen.entries()) {
+      console.log(`${index + 1} of ${chosen.length} ${scenario.name}: ${scenario.attack_is}`);
+      const result = await runOne(scenario, effort, signal);
+      results.push(result);
+      console.log(`  ${result.passed ? 'passed' : 'FAILED'}`);
+      console.log(wordsOf(result));
+    }
+  } finally {
+    attacker.kill();
   }
 }
+
+/** A scenario on a server and a database of its own. */
+async function runOne(scenario: AnyScenario, effort: Effort, signal: AbortSignal): Promise<Result> {
+  const stage = await openStage(scenario.settings ?? {}, 'built');
+  try {
+    const run = async (): Promise<Result> => {
+      const victim = await makeVictim(stage);
+      return runScenario(stage, victim, scenario, effort).finally(victim.close);
+    };
+    return await Promise.race([run(), broken(signal)]);
+  } finally {
+    await stage.close();
+  }
+}
+
+/** Never resolves; rejects when the run is broken off. */
+const broken = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    const end = (): void => {
+      reject(new Error('The run was broken off'));
+    };
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
+  });
 
 command.action(main);
 command.parseAsync().catch((error: unknown) => {

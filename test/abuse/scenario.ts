@@ -36,8 +36,8 @@ export interface Scenario<Data> {
   readonly attack_is: string;
   /** The settings that the server needs beside its defaults. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** The attacker calls from the address of the victim, as behind one NAT. */
-  readonly same_address?: true;
+  /** The address from which the attacker calls, where it matters. */
+  readonly address?: string;
   /** The time that the scenario needs at least; others take what the command line says. */
   readonly least_s?: number;
   /** The books are not proven: `prepare` wrote rows that only look like payments. */

@@ -20,6 +20,8 @@ export interface Stage {
   readonly sql: Client;
   readonly db: Database;
   readonly http: Http;
+  /** A name that no other customer of this stage has; the first is the stem itself. */
+  uniqueName(stem: string): string;
   /** Calls a method as root; rejects on a fault. */
   root(method: string, params: Params): Promise<Members>;
   /** Whether the server still runs. */
@@ -74,12 +76,18 @@ export async function openStage(settings: Readonly<Record<string, string>>, buil
     acquire_timeout_ms: 60_000,
   });
   const http = openHttp(url);
+  const names = new Map<string, number>();
   return {
     url,
     pid: program.pid,
     sql,
     db,
     http,
+    uniqueName: (stem) => {
+      const serial = (names.get(stem) ?? 0) + 1;
+      names.set(stem, serial);
+      return serial === 1 ? stem : `${stem} ${serial}`;
+    },
     root: (method, params) => callAs(http, rootLogin, method, params),
     isRunning: () => program.child.exitCode === null && program.child.signalCode === null,
     ended: program.ended.then(({ code, signal }) => {

@@ -18,10 +18,11 @@ export interface Customer {
 /** A customer with an API password and no right at all: the least login there is. */
 export async function makeCustomer(
   stage: Stage,
-  name: string,
+  stem: string,
   members: Params = {},
   call: Stage['root'] = (method, params) => stage.root(method, params),
 ): Promise<Customer> {
+  const name = stage.uniqueName(stem);
   const { i_customer } = await call('createCustomer', {
     name,
     web_password: webPassword,
@@ -121,6 +122,23 @@ export async function insertAuditRecords(sql: Client, i_customer: number, count:
     [i_customer, count],
   );
   await sql.query('ANALYZE audit_records');
+}
+
+/** Audit records of changes whose old and new value are `bytes` long each, as they were kept before there was a limit. */
+export async function insertLargeAuditRecords(
+  sql: Client,
+  i_customer: number,
+  count: number,
+  bytes: number,
+): Promise<void> {
+  await sql.query(
+    `INSERT INTO audit_records (created_at, request_id, caller, address, method, action, resource, i_customer, changes)
+     SELECT now() - n * interval '1 second', 'inserted', 'inserted', '127.0.0.1', 'PUT /flows/{id}', 'U', 'flows',
+       $1::int, jsonb_build_object('actions', jsonb_build_array(old.text || n, old.text || 'new'))
+     FROM generate_series(1, $2::int) n,
+       (SELECT string_agg(md5(m::text), '') AS text FROM generate_series(1, $3::int / 32) m) old`,
+    [i_customer, count, bytes],
+  );
 }
 
 /** Flows of a customer whose actions are `bytes` long each. */

@@ -114,7 +114,7 @@ const longText = 255;
 function membersOf(where: string, { params }: Pick<Method, 'params'>): Member[] {
   const walk = (prefix: string, properties: Readonly<Record<string, unknown>>): Member[] =>
     Object.entries(properties).flatMap(([key, given]) => {
-      const schema = declared(given as Parameters<typeof declared>[0]) as Member['schema'];
+      const schema = { ...declared(given as Parameters<typeof declared>[0]) };
       const name = `${prefix}${key}`;
       const items = schema['items'] as { properties?: Record<string, unknown> } | undefined;
       const inner = items?.properties ? walk(`${name}[].`, items.properties) : [];

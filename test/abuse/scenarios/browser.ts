@@ -12,6 +12,9 @@ const foreignPage = {
   'sec-fetch-mode': 'no-cors',
 };
 
+/** The trusted host on which the browser runs. */
+const trustedAddress = '127.0.0.5';
+
 /** Not trusted, but on the same machine, where Basic is taken. */
 const otherAddress = '127.0.0.4';
 
@@ -19,7 +22,8 @@ const browserPosts = scenario<Record<string, never>>({
   name: 'browser-posts',
   attack_is:
     'A web page makes a browser on a trusted host, and one that remembers a Basic login, send calls across sites',
-  settings: { TRUSTED_HOSTS: '127.0.0.2', TREELINE_API_PHP: 'on' },
+  settings: { TRUSTED_HOSTS: trustedAddress, TREELINE_API_PHP: 'on' },
+  address: trustedAddress,
   prepare: () => Promise.resolve({}),
   attack: async (hands) => {
     const other = openHttp(hands.url, otherAddress);

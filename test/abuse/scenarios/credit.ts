@@ -5,15 +5,16 @@ import { apiPassword, makeCustomer, resellerRights, setPrice, webPassword } from
 
 const numberPrice = 1.5;
 
-const inventedCredit = scenario<Login>({
+const inventedCredit = scenario<{ api: Login; i_attacker: number }>({
   name: 'invented-credit',
   attack_is:
     'A reseller without money gives a customer a credit limit, buys numbers with it, and deletes the customer',
   prepare: async (stage) => {
     await setPrice(stage.sql, 'number', numberPrice);
-    return (await makeCustomer(stage, 'attacker', resellerRights)).api;
+    const { api, i_customer } = await makeCustomer(stage, 'attacker', resellerRights);
+    return { api, i_attacker: i_customer };
   },
-  attack: async (hands, api) => {
+  attack: async (hands, { api }) => {
     let serial = 0;
     await hands.flood(hands.scaled(8), async () => {
       const name = `front ${(serial += 1)}`;
@@ -40,12 +41,12 @@ const inventedCredit = scenario<Login>({
       return hands.send(xmlRequest(api, 'deleteCustomer', { i_customer }));
     });
   },
-  verify: async ({ sql }) => {
+  verify: async ({ sql }, { i_attacker }) => {
     const { rows } = await sql.query<{ made: number; charged: number }>(
       `SELECT (SELECT count(*) FROM numbers)::int AS made,
-         (SELECT coalesce(-sum(e.amount), 0) FROM entries e JOIN customers c USING (i_customer)
-          JOIN payments p USING (i_payment)
-          WHERE c.name = 'attacker' AND p.kind IN ('charge', 'closing'))::float8 AS charged`,
+         (SELECT coalesce(-sum(e.amount), 0) FROM entries e JOIN payments p USING (i_payment)
+          WHERE e.i_customer = $1 AND p.kind IN ('charge', 'closing'))::float8 AS charged`,
+      [i_attacker],
     );
     const [{ made, charged } = { made: 0, charged: 0 }] = rows;
     const lost = made * numberPrice - charged;
@@ -53,7 +54,13 @@ const inventedCredit = scenario<Login>({
   },
 });
 
-const rewardedTransfers = scenario<{ api: Login; i_child: number; child: Login; i_grandchild: number }>({
+const transferRace = scenario<{
+  api: Login;
+  i_attacker: number;
+  i_child: number;
+  child: Login;
+  i_grandchild: number;
+}>({
   name: 'transfer-race',
   attack_is: 'A reseller with 100 USD transfers it down two levels over 40 connections at once',
   prepare: async (stage) => {
@@ -67,6 +74,7 @@ const rewardedTransfers = scenario<{ api: Login; i_child: number; child: Login; 
     });
     return {
       api: attacker.api,
+      i_attacker: attacker.i_customer,
       child: child.api,
       i_child: child.i_customer,
       i_grandchild: grandchild.i_customer,
@@ -80,9 +88,10 @@ const rewardedTransfers = scenario<{ api: Login; i_child: number; child: Login; 
           : xmlRequest(child, 'transferFunds', { i_customer: i_grandchild, amount: 2 }),
       ),
     ),
-  verify: async ({ sql }) => {
+  verify: async ({ sql }, { i_attacker, i_child, i_grandchild }) => {
     const { rows } = await sql.query<{ name: string; balance: number }>(
-      `SELECT name, balance::float8 AS balance FROM customers WHERE name LIKE '%attacker'`,
+      `SELECT name, balance::float8 AS balance FROM customers WHERE i_customer = ANY($1)`,
+      [[i_attacker, i_child, i_grandchild]],
     );
     const sum = rows.reduce((total, { balance }) => total + balance, 0);
     const short = rows.filter(({ balance }) => balance < 0).map(({ name }) => `${name} is below zero`);
@@ -90,4 +99,4 @@ const rewardedTransfers = scenario<{ api: Login; i_child: number; child: Login; 
   },
 });
 
-export const creditScenarios = [inventedCredit, rewardedTransfers];
+export const creditScenarios = [inventedCredit, transferRace];

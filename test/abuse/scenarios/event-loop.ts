@@ -88,8 +88,8 @@ const largeBodies = scenario<Login>({
     return hands.flood(4, (lane) => {
       const call =
         lane === 0
-          ? xmlRequest(api, 'getCustomerInfo', { name: 'attacker' })
-          : jsonRequest(api, 'getCustomerInfo', { name: 'attacker' });
+          ? xmlRequest(api, 'getCustomerInfo', { name: api.login })
+          : jsonRequest(api, 'getCustomerInfo', { name: api.login });
       return hands.send({ ...call, body: bodies[lane] ?? '' });
     });
   },

@@ -84,7 +84,7 @@ const hashingWrites = scenario<Login>({
               web_login: `user ${(serial += 1)}`,
               web_password: webPassword,
             })
-          : xmlRequest(api, 'authCustomer', { username: 'attacker', password: webPassword }),
+          : xmlRequest(api, 'authCustomer', { username: api.login, password: webPassword }),
       ),
     );
   },

@@ -2,6 +2,7 @@
 import { type Login, tenantRequest, xmlRequest } from '../http';
 import { scenario } from '../scenario';
 import { type Stage, tokenOf } from '../stage';
+import { victimAddress } from '../victim';
 import {
   insertAuditRecords,
   insertChildren,
@@ -108,7 +109,7 @@ const multicallFlood = scenario<Login>({
   attack: (hands, api) => {
     const calls = Array.from({ length: 100 }, () => ({
       methodName: 'getCustomerInfo',
-      params: [{ name: 'attacker' }],
+      params: [{ name: api.login }],
     }));
     return hands.flood(hands.scaled(64, 8), () => hands.send(xmlRequest(api, 'system.multicall', calls)));
   },
@@ -117,7 +118,8 @@ const multicallFlood = scenario<Login>({
 const sameAddress = scenario<{ api: Login; token: string }>({
   name: 'same-address',
   attack_is: 'A customer behind the same address as the victim reads and writes over 300 connections',
-  same_address: true,
+  // As behind one NAT.
+  address: victimAddress,
   prepare: async (stage) => {
     const customer = await makeCustomer(stage, 'attacker');
     const manager = await makeManager(stage, customer);
@@ -127,7 +129,7 @@ const sameAddress = scenario<{ api: Login; token: string }>({
     hands.flood(hands.scaled(300, 20), (lane) =>
       hands.send(
         lane % 2 === 0
-          ? xmlRequest(api, 'getCustomerInfo', { name: 'attacker' })
+          ? xmlRequest(api, 'getCustomerInfo', { name: api.login })
           : tenantRequest(token, 'POST', '/tags', { name: `tag ${lane}` }),
       ),
     ),

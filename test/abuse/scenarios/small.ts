@@ -27,9 +27,12 @@ function refusedRequests({ api, token }: Small, serial: number): Readonly<Record
   const user = (web_login: string) =>
     xmlRequest(api, 'createWebUser', { web_login, web_password: webPassword });
   const webhook = (webhook_uri: string) => tenantRequest(token, 'PUT', '/customer', { webhook_uri });
-  const doubled = jsonRequest(api, 'getCustomerInfo', { name: 'attacker' });
+  const doubled = jsonRequest(api, 'getCustomerInfo', { name: api.login });
   return {
-    'JSON with one member twice was taken': { ...doubled, body: '{"name":"attacker","name":"victim"}' },
+    'JSON with one member twice was taken': {
+      ...doubled,
+      body: `{"name":"${api.login}","name":"${api.login}"}`,
+    },
     'A name with a zero-width character was taken': customer(`vic\u200Btim ${serial}`),
     'A name with a bidi character was taken': customer(`vic\u202Etim ${serial}`),
     'A name that looks like root was taken': customer('r\u043E\u043Et'),
@@ -37,7 +40,7 @@ function refusedRequests({ api, token }: Small, serial: number): Readonly<Record
     'A login of the form admin@victim was taken by another': user('admin@victim'),
     'A webhook to ::a00:1, which is 10.0.0.1, was taken': webhook('http://[::a00:1]/hook'),
     'A webhook to a metadata address was taken': webhook('http://169.254.169.254/latest/meta-data'),
-    'A webhook to loopback was taken': webhook('http://127.0.0.1:8080/hook'),
+    'A webhook to a private address was taken': webhook('http://10.0.0.1:8080/hook'),
   };
 }
 

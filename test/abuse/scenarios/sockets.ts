@@ -41,7 +41,7 @@ const newConnections = scenario<Login>({
   prepare: async (stage) => (await makeCustomer(stage, 'attacker')).api,
   attack: (hands, api) =>
     hands.flood(hands.scaled(200, 16), () =>
-      hands.send({ ...xmlRequest(api, 'getCustomerInfo', { name: 'attacker' }), fresh: true }),
+      hands.send({ ...xmlRequest(api, 'getCustomerInfo', { name: api.login }), fresh: true }),
     ),
 });
 
@@ -50,7 +50,7 @@ const challenges = scenario<Login>({
   attack_is: 'A customer answers each challenge of Digest once and takes the next, 64 at once',
   prepare: async (stage) => (await makeCustomer(stage, 'attacker')).api,
   attack: async (hands, api) => {
-    const call = xmlRequest(undefined, 'getCustomerInfo', { name: 'attacker' });
+    const call = xmlRequest(undefined, 'getCustomerInfo', { name: api.login });
     await hands.flood(hands.scaled(64, 8), async () => {
       const challenge = await hands.send(call, 'uncounted');
       const nonce = /nonce="([^"]+)"/.exec([challenge?.headers['www-authenticate']].flat().join())?.[1];
@@ -77,7 +77,7 @@ const largeHeaders = scenario<Login>({
     const digest = Array.from({ length: 1_500 }, (_, index) => `a${index}="b"`)
       .join(', ')
       .slice(0, long);
-    const call = xmlRequest(api, 'getCustomerInfo', { name: 'attacker' });
+    const call = xmlRequest(api, 'getCustomerInfo', { name: api.login });
     const requests = [
       { ...call, headers: { authorization: `Digest ${digest}` } },
       { ...call, headers: { ...call.headers, forwarded: 'for=1.2.3.4,'.repeat(1_200) } },

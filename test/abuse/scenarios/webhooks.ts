@@ -47,6 +47,7 @@ const slowReceivers = scenario<{ token: string }>({
         while (delays_ms.size < changed_at.size && performance.now() < until)
           await new Promise((resolve) => setTimeout(resolve, 50));
         clearInterval(looking);
+        await http.send(tenantRequest(token, 'PUT', '/customer', { webhook_uri: '' }));
         http.close();
         await receiver.close();
         const late = [...delays_ms.values()].filter((delay) => delay > patience_ms).length;
