@@ -3,6 +3,7 @@
  * look late. It gets its task as a message, attacks until the time is over, reports and ends.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,9 +30,11 @@ export interface Attacked {
 type Report = Attacked & { readonly last: boolean } & { readonly failure?: string };
 
 export interface Attacker {
+  /** Resolves when the process has loaded its code, which takes seconds on a busy machine. */
+  ready(): Promise<void>;
   /** Attacks until the time is over; rejects when the scenario itself fails. */
   attack(task: Task): Promise<Attacked>;
-  kill(): void;
+  readonly kill: () => void;
 }
 
 /** So long an attacker may take to notice that its time is over. */
@@ -40,13 +43,22 @@ const grace_ms = 20_000;
 /** An attacker whose process starts with the first attack, and anew where one had to be ended. */
 export function openAttacker(): Attacker {
   let child: ChildProcess | undefined;
+  let starting: Promise<ChildProcess> | undefined;
+  const started = (): Promise<ChildProcess> => {
+    if (starting && (child === undefined || child.connected)) return starting;
+    const forked = fork(join(__dirname, 'attacker.ts'), { execArgv: ['--import', 'tsx'] });
+    child = forked;
+    starting = Promise.race([once(forked, 'message'), once(forked, 'exit')]).then(() => forked);
+    return starting;
+  };
   return {
-    attack: (task) => {
-      if (child?.connected !== true)
-        child = fork(join(__dirname, 'attacker.ts'), { execArgv: ['--import', 'tsx'] });
-      return attackBy(child, task);
+    ready: async () => {
+      await started();
     },
-    kill: () => child?.kill('SIGKILL'),
+    attack: async (task) => attackBy(await started(), task),
+    kill: () => {
+      child?.kill('SIGKILL');
+    },
   };
 }
 
@@ -67,7 +79,8 @@ function attackBy(child: ChildProcess, task: Task): Promise<Attacked> {
       if (latest.last) finish();
     };
     child.on('message', hear).once('exit', finish);
-    child.send(task);
+    if (child.connected) child.send(task);
+    else finish();
   });
 }
 
@@ -155,4 +168,5 @@ if (require.main === module) {
     void attack(task as Task);
   });
   process.once('disconnect', () => process.exit(0));
+  process.send?.('ready');
 }

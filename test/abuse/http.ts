@@ -30,7 +30,7 @@ export interface Answer {
 export interface Http {
   /** Rejects when the connection fails or the time is over. */
   send(sent: Sent): Promise<Answer>;
-  close(): void;
+  readonly close: () => void;
 }
 
 const keptBytes = 65_536;
@@ -130,7 +130,7 @@ export const xmlRequest = (
     'content-type': 'text/xml',
     ...(login && { authorization: basic(login.login, login.password) }),
   },
-  body: xmlCall(method, xmlOf(params as Value)),
+  body: xmlCall(method, xmlOf(params)),
 });
 
 /** A call of the JSON API. */

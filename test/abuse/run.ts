@@ -26,6 +26,7 @@ export async function runScenario(
   await victim.warmUp();
   const beside = await scenario.beside?.(stage, victim);
   const seconds = Math.max(effort.seconds, (scenario.least_s ?? 0) * Math.min(1, effort.scale * 2));
+  await effort.attacker.ready();
   const watching = watch(stage);
   const business = victim.begin();
   const { tally, achieved } = await effort.attacker.attack({

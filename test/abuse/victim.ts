@@ -38,7 +38,7 @@ export interface Victim {
   begin(): { finish(): Promise<Suffered> };
   /** What is wrong with the money of the victim. */
   verify(): Promise<readonly string[]>;
-  close(): void;
+  readonly close: () => void;
 }
 
 /** One call in so many milliseconds. */

@@ -67,15 +67,12 @@ const unreadAnswers = scenario<{ token: string }>({
     await hands.flood(hands.scaled(100, 10), async () => {
       const socket = await hands.connect();
       if (!socket) return undefined;
-      let closed = false;
-      socket.on('close', () => {
-        closed = true;
-      });
       socket.pause();
       // Twenty requests follow one another without a look at the answers.
       socket.write(request.repeat(20));
-      for (let waited = 0; waited < 20 && !closed && !hands.isOver(); waited += 1) await hands.sleep(250);
-      hands.count(closed ? 'closed by the server' : 'still open after 5 s');
+      for (let waited = 0; waited < 20 && !socket.closed && !hands.isOver(); waited += 1)
+        await hands.sleep(250);
+      hands.count(socket.closed ? 'closed by the server' : 'still open after 5 s');
       socket.destroy();
       return {};
     });

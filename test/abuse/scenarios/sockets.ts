@@ -14,10 +14,6 @@ const slowRequests = scenario<Record<string, never>>({
     hands.flood(hands.scaled(1_000, 50), async (lane) => {
       const socket = await hands.connect();
       if (!socket) return undefined;
-      let closed = false;
-      socket.on('close', () => {
-        closed = true;
-      });
       socket.resume();
       if (lane % 3 !== 0)
         socket.write(
@@ -25,11 +21,11 @@ const slowRequests = scenario<Record<string, never>>({
             ? 'POST /xmlapi/xmlapi HTTP/1.1\r\nHost: treeline\r\n'
             : 'POST /auth/login HTTP/1.1\r\nHost: treeline\r\nContent-Length: 1000000\r\n\r\n{',
         );
-      for (let second = 0; second < 60 && !closed && !hands.isOver(); second += 1) {
+      for (let second = 0; second < 60 && !socket.closed && !hands.isOver(); second += 1) {
         if (lane % 3 !== 0) socket.write('a');
         await hands.sleep(1_000);
       }
-      hands.count(closed ? 'closed by the server' : 'still open');
+      hands.count(socket.closed ? 'closed by the server' : 'still open');
       socket.destroy();
       return {};
     }),
