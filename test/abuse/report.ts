@@ -48,16 +48,15 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 
 /** What one run showed of an attack, in one cell. */
 export function cellOf(result: Result): string {
-  const { victim, memory_mb, live, wrong, missed } = result;
+  const { victim, memory_mb, live, wrong, passed } = result;
   const figures = [
     `p99 ${kinds.map((kind) => victim[kind].p99_ms).join(' / ')} ms`,
     `${failedOf(result)} failed`,
     `${memory_mb} MB`,
     `live ${live.p99_ms} ms`,
   ].join('; ');
-  const verdict = result.passed ? '' : `**missed** ${wrong.length + missed.length === 0 ? '' : ''}`;
-  const said = wrong.length === 0 ? '' : `<br>${wrong.map((sentence) => `${sentence}.`).join(' ')}`;
-  return cell(`${verdict.trim()}${verdict === '' ? '' : ': '}${figures}${said}`);
+  const achieved = wrong.length === 0 ? '' : `<br>${wrong.map((sentence) => `${sentence}.`).join(' ')}`;
+  return cell(`${passed ? '' : '**missed**: '}${figures}${achieved}`);
 }
 
 const begin = '<!-- abuse -->';
@@ -76,9 +75,12 @@ export function writeFigures(
   const found = part.exec(document)?.[1];
   if (found === undefined) throw new Error(`The document has no ${begin} … ${end}`);
   const rows = new Map(
-    [...found.matchAll(/^\| `([\w-]+)` \| (.*?) \| (.*?) \| (.*?) \|$/gm)].map(
-      ([, name = '', attack = '', before = '', after = '']) => [name, { attack, before, after }],
-    ),
+    found.split('\n').flatMap((line) => {
+      const [, name = '', attack = '', before = '', after = ''] = line
+        .split(/(?<!\\)\|/)
+        .map((text) => text.trim());
+      return name.startsWith('`') ? [[name.replaceAll('`', ''), { attack, before, after }] as const] : [];
+    }),
   );
   for (const result of results) {
     const known = rows.get(result.name) ?? { before: '', after: '' };
