@@ -131,7 +131,11 @@ const broken = (signal: AbortSignal): Promise<never> =>
   });
 
 command.action(main);
-command.parseAsync().catch((error: unknown) => {
-  console.error(error);
-  process.exitCode = 1;
-});
+command
+  .parseAsync()
+  .catch((error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  })
+  // A run that was broken off may have left timers and connections.
+  .finally(() => process.exit());

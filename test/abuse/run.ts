@@ -29,7 +29,7 @@ export async function runScenario(
   await effort.attacker.ready();
   const watching = watch(stage);
   const business = victim.begin();
-  const { tally, achieved } = await effort.attacker.attack({
+  const attacked = effort.attacker.attack({
     scenario: scenario.name,
     url: stage.url,
     address: scenario.address ?? effort.address,
@@ -37,9 +37,12 @@ export async function runScenario(
     scale: effort.scale,
     data,
   });
+  // Also after an attack that failed: timers that go on would keep the process alive.
+  await attacked.catch(() => undefined);
   const { times_ms, failed_calls, failures } = await business.finish();
   const { memory_mb, live_ms } = await watching.finish();
   const besideIt = (await beside?.finish()) ?? [];
+  const { tally, achieved } = await attacked;
   const wrong = [
     ...achieved,
     ...besideIt,

@@ -54,7 +54,7 @@ const deepTree = scenario<{ api: Login; i_deepest: number; token: string }>({
   attack_is: 'A reseller makes customers below customers, as deep as it may, and reads from the top',
   prepare: async (stage) => {
     const customer = await makeCustomer(stage, 'attacker', resellerRights);
-    const i_deepest = await insertChain(stage.sql, customer.i_customer, 55);
+    const i_deepest = await insertChain(stage.sql, customer.i_customer, 61);
     return { api: customer.api, i_deepest, token: await tokenOf(stage.http, customer.web) };
   },
   attack: async (hands, { api, i_deepest, token }) => {
