@@ -45,7 +45,9 @@ export interface Victim {
 const every_ms: Readonly<Record<CallKind, number>> = { reads: 60, payments: 150, logins: 400 };
 /** So many calls of a kind may wait for their answers; those that are due then begin later and count as late. */
 const atOnce = 8;
-const patience_ms = 40_000;
+const patience_ms = 30_000;
+/** So long the calls that are due are still begun once the attack is over; the others count as failed. */
+const afterwards_ms = 30_000;
 const amount = 0.01;
 
 interface Payment {
@@ -162,12 +164,13 @@ function schedule(calls: Calls): ReturnType<Victim['begin']> {
   const times_ms: Record<CallKind, number[]> = { reads: [], payments: [], logins: [] };
   const failures: string[] = [];
   const timers: NodeJS.Timeout[] = [];
+  const queues: Record<CallKind, number[]> = { reads: [], payments: [], logins: [] };
   let failed_calls = 0;
   let running: Promise<void>[] = [];
 
   /** One queue of due times for each kind; at most `atOnce` calls of it are under way. */
   const beginKind = (kind: CallKind): void => {
-    const due: number[] = [];
+    const due = queues[kind];
     let [underway, turn, next_at] = [0, 0, performance.now()];
     const one = async (due_at: number): Promise<void> => {
       turn += 1;
@@ -194,16 +197,25 @@ function schedule(calls: Calls): ReturnType<Victim['begin']> {
     };
     timers.push(setInterval(tick, 20));
   };
+  const giveUp = (): void => {
+    for (const kind of kinds)
+      for (const due_at of queues[kind].splice(0)) {
+        failed_calls += 1;
+        times_ms[kind].push(performance.now() - due_at);
+      }
+  };
   for (const kind of kinds) beginKind(kind);
   return {
     finish: async () => {
       for (const timer of timers) clearInterval(timer);
+      const timer = setTimeout(giveUp, afterwards_ms);
       // Calls that end start those that were due meanwhile.
       while (running.length > 0) {
         const waiting = running;
         running = [];
         await Promise.all(waiting);
       }
+      clearTimeout(timer);
       return { times_ms, failed_calls, failures };
     },
   };
