@@ -1,7 +1,7 @@
 /**
- * What is written about the code by the code: the tables of the README between their markers, and the picture of
- * the schema in `migrations/schema.txt`. `npm run docs` writes them; without `--write` it only tells which are
- * stale. `test/contract.test.ts` fails when they are.
+ * What is written about the code by the code: the tables of the README and of docs/limits.md between their markers,
+ * and the picture of the schema in `migrations/schema.txt`. `npm run docs` writes them; without `--write` it only
+ * tells which are stale. `test/contract.test.ts` and `test/limits-page.test.ts` fail when they are.
  */
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,10 +25,12 @@ import { faultKinds } from '../../src/faults';
 import { resellerOperations } from '../../src/reseller/operations';
 import { tenantOperations } from '../../src/tenant/operations';
 import { faultsOf, typeInWords, wireType } from '../../src/core/words';
+import { renewedLimits } from './limits-page';
 import { schemaDump } from './schema-dump';
 
 const root = dirname(dirname(__dirname));
 export const readmeFile = join(root, 'README.md');
+export const limitsFile = join(root, 'docs', 'limits.md');
 export const schemaFile = join(root, 'migrations', 'schema.txt');
 
 const noCalls = (): never => {
@@ -197,6 +199,7 @@ function readIfThere(file: string): string {
 async function main(write: boolean): Promise<void> {
   const fresh = [
     [readmeFile, await renewed(readFileSync(readmeFile, 'utf8'))],
+    [limitsFile, renewedLimits(readFileSync(limitsFile, 'utf8'))],
     [schemaFile, await currentSchema()],
   ] as const;
   const stale = fresh.filter(([file, text]) => readIfThere(file) !== text);
