@@ -5,12 +5,14 @@
 import type { Method } from '../core/method';
 import { customerOperatorMethods } from '../customers/operator';
 import { priceOperatorMethods } from '../money/prices';
+import { platformOperatorMethods } from '../platform/operator';
 import { keyOperatorMethods } from '../system/rotate-key';
 import { userOperatorMethods } from '../users/operator';
 
 export const operatorMethods: readonly Method[] = [
   ...customerOperatorMethods,
   ...userOperatorMethods,
+  ...platformOperatorMethods,
   ...keyOperatorMethods,
   ...priceOperatorMethods,
 ];

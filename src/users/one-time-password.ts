@@ -23,7 +23,7 @@ export async function resetCustomerOneTimePassword(call: Call, { web_login }: { 
   ]);
   await call.audit({
     action: 'OTP_RST',
-    resource: `customer:username=${web_login}`,
+    resource: `customer:username=${user.web_login}`,
     i_customer: user.i_customer,
   });
   return { result: 'OK' as const, password };

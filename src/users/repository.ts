@@ -14,6 +14,7 @@ export type AccessLevel = (typeof accessLevels)[number];
 export interface User {
   readonly i_web_user: number;
   readonly i_customer: number;
+  readonly web_login: string;
   readonly i_access_level: AccessLevel;
   readonly is_recovery: boolean;
   readonly password_hash: string | null;
@@ -21,7 +22,7 @@ export interface User {
   readonly blocked: boolean;
 }
 
-const userColumns = `u.i_web_user, u.i_customer, u.i_access_level, u.is_recovery, u.password_hash,
+const userColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, u.is_recovery, u.password_hash,
   u.blocked OR (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS blocked`;
 const userFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
   WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)`;
