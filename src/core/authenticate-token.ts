@@ -79,7 +79,7 @@ export async function logIn(
 ): Promise<Session | 'wrong'> {
   const { db } = keys;
   const ends_at = endOf(keys);
-  const lockout = tokenLockout(visit.address, username);
+  const lockout = tokenLockout(keys.credentials, visit.address, username);
   await refuseLocked(db, lockout);
   const [found] = await db.query<PersonRow>(byLoginStatement, [nameKey(username), inetOf(visit.address)]);
   const person = found?.blocked === false ? found : undefined;
@@ -95,11 +95,7 @@ export async function logIn(
 }
 
 /** The caller that the token stands for; undefined for one that stands for nobody (any more). */
-export async function callerOfToken(
-  keys: Keepers,
-  visit: Visit,
-  token: string,
-): Promise<Caller | undefined> {
+export async function callerOfToken(keys: Keepers, visit: Visit, token: string): Promise<Caller | undefined> {
   const { address } = visit;
   // Made for each request, so that no token stays in memory.
   const renew = () => callerOfToken(keys, visit, token);
@@ -154,10 +150,7 @@ export async function callerOfAccessKey(
   const remembered = authority.recall(key) as Renewable | undefined;
   if (remembered) return { ...remembered, renew };
   const since = authority.moment();
-  const [found] = await db.query<KeyRow>(keyStatement, [
-    hash,
-    inetOf(address),
-  ]);
+  const [found] = await db.query<KeyRow>(keyStatement, [hash, inetOf(address)]);
   if (!found) return undefined;
   demandOpen(found);
   const { i_customer, path, rights, uuid, token_prefix, life_ms, tm_expire, credentials_epoch } = found;

@@ -99,7 +99,7 @@ export async function authenticateUser(
   const login_key = short_key + suffix;
   // One that is called as its customer is counted with the calls of that login over other faces. What is counted must
   // not depend on what is found, nor lock a user of the same name elsewhere.
-  const lockout = apiLockout(address, short_key === customer_key ? short_key : login_key);
+  const lockout = apiLockout(credentials, address, short_key === customer_key ? short_key : login_key);
   const key = `user ${lockout.scope} ${login_key} ${user_key}`;
   // As over the other faces, only who proves it right is answered from memory.
   const remembered = authority.recall(key) as Remembered | undefined;

@@ -17,6 +17,11 @@ import type { Caller } from './method';
 import { nameKey } from './names';
 import type { EffectiveRights } from './rights';
 
+/** Nobody proved anything. `login` is one that exists; what was typed otherwise is not kept. */
+export class WrongPassword {
+  constructor(readonly login: string | undefined) {}
+}
+
 /** `stale`: the password was right, but the proof must be given anew. */
 export type Proof = 'right' | 'wrong' | 'stale';
 
@@ -89,15 +94,15 @@ export async function authenticateLogin(
   visit: Visit,
   login: string,
   prove: (ha1: SealedHa1) => Proof,
-): Promise<Caller | 'wrong' | 'stale'> {
+): Promise<Caller | WrongPassword | 'stale'> {
   const { db, config, authority, credentials } = keepers;
   const { address } = visit;
   const ends_at = endOf({ config });
-  const lockout = apiLockout(address, login);
+  const lockout = apiLockout(credentials, address, login);
   const key = `login ${lockout.scope} ${nameKey(login)}`;
   const renew: Renew = async () => {
     const caller = await authenticateLogin(keepers, visit, login, prove);
-    return typeof caller === 'string' ? undefined : caller;
+    return caller instanceof WrongPassword || caller === 'stale' ? undefined : caller;
   };
 
   // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
@@ -119,7 +124,7 @@ export async function authenticateLogin(
   const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
     await countFailure(db, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
-    return 'wrong';
+    return new WrongPassword(known?.web_login);
   }
   // Whoever guessed right in a burst that closes the lock is told nothing.
   if (row.failures + failuresUnderway(lockout) >= lockout.limit) throw await locked(db, lockout);

@@ -5,6 +5,7 @@
  */
 import { type Database, type Queryable, type Transaction, lookup, sql } from '../db/database';
 import { Fault } from '../faults';
+import type { Credentials } from './credentials';
 import { nameKey } from './names';
 
 const window_s = 15 * 60;
@@ -12,29 +13,43 @@ const window_s = 15 * 60;
 /** What is counted: one login, known or not, as seen by one scope. */
 export interface Lockout {
   readonly scope: string;
+  /** As it was typed, which may be a password in the wrong field: it stays in memory. */
+  readonly typed_key: string;
+  /** What the table keeps: a keyed hash. */
   readonly login_key: string;
   readonly limit: number;
 }
 
+type Hasher = Pick<Credentials, 'hashLogin'>;
+
 /** Wrong API passwords, per address and login, over all faces that name it alike. */
-export const apiLockout = (address: string, login: string): Lockout => lockout(`api ${address}`, login, 20);
+export const apiLockout = (keys: Hasher, address: string, login: string): Lockout =>
+  lockout(keys, `api ${address}`, login, 20);
 
 /** Failures of authCustomer, per scope of lookup (the actor's) and login. */
-export const webLockout = (i_customer: number, login: string): Lockout =>
-  lockout(`web ${i_customer}`, login, 10);
+export const webLockout = (keys: Hasher, i_customer: number, login: string): Lockout =>
+  lockout(keys, `web ${i_customer}`, login, 10);
 
 /** Failures to get a token, per address and login. */
-export const tokenLockout = (address: string, login: string): Lockout =>
-  lockout(`web token ${address}`, login, 10);
+export const tokenLockout = (keys: Hasher, address: string, login: string): Lockout =>
+  lockout(keys, `web token ${address}`, login, 10);
 
 /** No login is longer than 64 characters; a longer text is not worth storing whole. */
 const lockKey = (login: string): string => nameKey(login.slice(0, 128)).slice(0, 128);
 
-const lockout = (scope: string, login: string, limit: number): Lockout => ({
-  scope,
-  login_key: lockKey(login),
-  limit,
-});
+/** The hash is made when it is first asked for: a caller that is remembered needs none. */
+function lockout(keys: Hasher, scope: string, login: string, limit: number): Lockout {
+  const typed_key = lockKey(login);
+  let login_key: string | undefined;
+  return {
+    scope,
+    typed_key,
+    get login_key() {
+      return (login_key ??= keys.hashLogin(typed_key));
+    },
+    limit,
+  };
+}
 
 /** SQL that counts the failures that have not aged out. */
 export const failureCount = (scope: string, login_key: string): string =>
@@ -68,17 +83,17 @@ const purgeStatement = sql(
 );
 
 /** Throws fault 429 while the login is locked. */
-export async function refuseLocked(db: Queryable, { scope, login_key, limit }: Lockout): Promise<void> {
-  const [row] = await db.query<{ failures: number }>(countStatement, [scope, login_key]);
-  if ((row?.failures ?? 0) >= limit) throw await locked(db, { scope, login_key, limit });
+export async function refuseLocked(db: Queryable, lockout: Lockout): Promise<void> {
+  const [row] = await db.query<{ failures: number }>(countStatement, [lockout.scope, lockout.login_key]);
+  if ((row?.failures ?? 0) >= lockout.limit) throw await locked(db, lockout);
 }
 
 /** Failures that this process is about to count, by scope and login. */
 const underway = new Map<string, number>();
 
 /** How many failures are known of, but not yet in the table: a burst of guesses must not outrun its own counting. */
-export const failuresUnderway = ({ scope, login_key }: Lockout): number =>
-  underway.get(`${scope} ${login_key}`) ?? 0;
+export const failuresUnderway = ({ scope, typed_key }: Lockout): number =>
+  underway.get(`${scope} ${typed_key}`) ?? 0;
 
 /**
  * Counts one failure, and records it with `record`, in one transaction; throws fault 429 when the
@@ -86,11 +101,12 @@ export const failuresUnderway = ({ scope, login_key }: Lockout): number =>
  */
 export async function countFailure(
   db: Database,
-  { scope, login_key, limit }: Lockout,
+  lockout: Lockout,
   record: (tx: Transaction) => Promise<void>,
   ends_at: number,
 ): Promise<void> {
-  const key = `${scope} ${login_key}`;
+  const { scope, typed_key, login_key, limit } = lockout;
+  const key = `${scope} ${typed_key}`;
   underway.set(key, (underway.get(key) ?? 0) + 1);
   const counted = await db
     .transaction(async (tx) => {
@@ -105,7 +121,7 @@ export async function countFailure(
       if (left > 0) underway.set(key, left);
       else underway.delete(key);
     });
-  if (!counted) throw await locked(db, { scope, login_key, limit });
+  if (!counted) throw await locked(db, lockout);
 }
 
 /** Fault 429 with the time at which the oldest failure that matters ages out. */
@@ -118,8 +134,8 @@ export async function locked(db: Queryable, { scope, login_key, limit }: Lockout
 }
 
 /** Unlocks a login for authCustomer, in every scope: its one-time password was set anew. */
-export async function forgiveFailures(db: Queryable, login: string): Promise<void> {
-  await db.query(forgiveStatement, [lockKey(login)]);
+export async function forgiveFailures(db: Queryable, keys: Hasher, login: string): Promise<void> {
+  await db.query(forgiveStatement, [keys.hashLogin(lockKey(login))]);
 }
 
 /** Drops what has aged out, and the oldest beyond a million: the table is bounded. */

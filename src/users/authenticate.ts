@@ -12,7 +12,7 @@ import { type User, findTried, useOneTimePassword } from './repository';
 
 export async function authCustomer(call: Call<Database>, params: { username: string; password: string }) {
   const { db, actor, now } = call;
-  const lockout = webLockout(actor.i_customer, params.username);
+  const lockout = webLockout(call.credentials, actor.i_customer, params.username);
   const one_time_hashes = call.credentials.hashesOfOneTimePassword(params.password);
   const tried = await findTried(db, actor, params.username, lockout, one_time_hashes, now);
   const { user } = tried;
@@ -41,7 +41,8 @@ async function refuse(call: Call<Database>, username: string, user: User | undef
   const i_customer = user?.i_customer ?? call.actor.i_customer;
   const resource = resourceOf(user);
   const record = (tx: Transaction) => call.audit({ action: 'AUTH_FAIL', resource, i_customer }, tx);
-  await countFailure(call.db, webLockout(call.actor.i_customer, username), record, call.ends_at);
+  const lockout = webLockout(call.credentials, call.actor.i_customer, username);
+  await countFailure(call.db, lockout, record, call.ends_at);
   throw forbidden('Wrong username or password');
 }
 

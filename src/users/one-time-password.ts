@@ -19,7 +19,7 @@ export async function resetCustomerOneTimePassword(call: Call, { web_login }: { 
   const hash = call.credentials.hashOneTimePassword(password);
   await Promise.all([
     setOneTimePassword(db, user, hash, new Date(call.now.getTime() + life_ms)),
-    forgiveFailures(db, web_login),
+    forgiveFailures(db, call.credentials, web_login),
   ]);
   await call.audit({
     action: 'OTP_RST',

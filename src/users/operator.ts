@@ -23,7 +23,7 @@ async function setWebPassword(
   const { i_web_user, i_customer } = user;
   await demandPolicy(db, i_customer, web_password);
   await updateUser(db, i_web_user, {}, password_hash ?? null);
-  await forgiveFailures(db, web_login);
+  await forgiveFailures(db, call.credentials, web_login);
   const resource = `web_users:i_web_user=${i_web_user}`;
   await call.audit({ action: 'U', resource, i_customer, changes: { web_password: secretChange } });
   return { result: 'OK' as const, i_web_user };

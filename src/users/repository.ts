@@ -115,6 +115,8 @@ export interface UserRow {
 export interface LockedUser extends UserRow {
   /** What a new password must be like. */
   readonly policy: PasswordPolicy;
+  /** Whether its customer buys at a store front. */
+  readonly buys_at_store: boolean;
 }
 
 const rowColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, u.name, u.description, u.email, u.blocked,
@@ -125,7 +127,7 @@ const rowFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
 const findRowStatement = sql('find_user_row', `SELECT ${rowColumns} ${rowFrom}`);
 const lockRowStatement = sql(
   'lock_user_row',
-  `SELECT ${rowColumns}, ${policyOf('c')} AS policy ${rowFrom} FOR NO KEY UPDATE OF u`,
+  `SELECT ${rowColumns}, ${policyOf('c')} AS policy, c.i_store IS NOT NULL AS buys_at_store ${rowFrom} FOR NO KEY UPDATE OF u`,
 );
 
 /** A user of the actor or of a customer below it. */
@@ -164,6 +166,17 @@ export const listUsers = (
   { last, offset, size }: Page<UserRow>,
 ): Promise<UserRow[]> =>
   db.query<UserRow>(listStatement, [i_customer, last?.i_web_user ?? 0, offset, size, actor.i_customer]);
+
+const buysAtStoreStatement = lookup(
+  'buys_at_store',
+  'SELECT i_store IS NOT NULL AS found FROM customers WHERE i_customer = $1',
+);
+
+/** Whether the customer buys at a store front, so that its users are store users. */
+export async function buysAtStore(db: Queryable, i_customer: number): Promise<boolean> {
+  const [row] = await db.query<{ found: boolean }>(buysAtStoreStatement, [i_customer]);
+  return row?.found ?? false;
+}
 
 const insertStatement = sql(
   'insert_user',
