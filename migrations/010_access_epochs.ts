@@ -78,7 +78,12 @@ const epochs = `
   END $$;
 `;
 
-const raising = (table: string, event: string, kind: 'rights' | 'credentials' | 'hosts', when = ''): string => `
+const raising = (
+  table: string,
+  event: string,
+  kind: 'rights' | 'credentials' | 'hosts',
+  when = '',
+): string => `
   CREATE CONSTRAINT TRIGGER ${table}_raise_${kind} AFTER ${event} ON ${table} DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW ${when && `WHEN (${when})`} EXECUTE FUNCTION raise_access_epoch('${kind}');`;
 
@@ -97,9 +102,31 @@ const triggers = [
   raising('trusted_hosts', 'UPDATE OR DELETE', 'hosts'),
 ].join('');
 
+/** Kept answers belong to the caller's id. A retry that spans the upgrade finds its answer and pays once. */
+const keysByIds = `
+  UPDATE idempotency_keys SET scope = substr(scope, 9) WHERE scope LIKE 'trusted trusted %';
+  WITH kept AS (
+    SELECT k.scope AS old_scope, regexp_match(k.scope, '^login (.+) (\\d+ (GET |POST |PUT |DELETE |)\\S+)$') AS parts
+    FROM (SELECT DISTINCT scope FROM idempotency_keys WHERE scope LIKE 'login %') k)
+  UPDATE idempotency_keys k SET scope = 'user ' || u.uuid || ' ' || kept.parts[2]
+  FROM kept JOIN users u ON u.web_login = kept.parts[1] AND u.deleted_at IS NULL
+  WHERE k.scope = kept.old_scope;
+`;
+
+/** What was typed as a login and is none may be a password in the wrong field. */
+const forgottenLogins = `
+  DELETE FROM login_failures;
+  COMMENT ON COLUMN login_failures.login_key IS 'a keyed hash of what was typed';
+  UPDATE audit_records r SET resource = 'customer:username='
+  WHERE r.action = 'AUTH_FAIL' AND r.resource LIKE 'customer:username=_%'
+    AND NOT EXISTS (SELECT FROM users u WHERE u.web_login = substr(r.resource, 19));
+`;
+
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(epochs);
   await knex.raw(triggers);
+  await knex.raw(keysByIds);
+  await knex.raw(forgottenLogins);
 }
 
 export async function down(knex: Knex): Promise<void> {
@@ -114,5 +141,6 @@ export async function down(knex: Knex): Promise<void> {
     DROP TRIGGER trusted_hosts_raise_hosts ON trusted_hosts;
     DROP FUNCTION assert_access, access_epoch_of, raise_access_epoch;
     DROP TABLE access_epochs;
+    COMMENT ON COLUMN login_failures.login_key IS NULL;
   `);
 }

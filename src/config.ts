@@ -76,8 +76,8 @@ export const settings = {
   trusted_hosts: setting(
     'TRUSTED_HOSTS',
     '',
-    asRanges,
-    'Addresses or CIDR ranges, separated by commas, whose calls run in trusted mode (no password).',
+    asTrustedRanges,
+    'Addresses or CIDR ranges, separated by commas, whose calls run in trusted mode (no password); at most a /8 (IPv4) or a /32 (IPv6).',
   ),
   trusted_proxies: setting(
     'TRUSTED_PROXIES',
@@ -421,6 +421,23 @@ function asAlgorithms(text: string): readonly ('MD5' | 'SHA-256')[] {
 export function asRanges(text: string): readonly AddressRange[] {
   const parts = text.split(',').map((part) => part.trim());
   return parts.filter((part) => part !== '').map(asRange);
+}
+
+/** The widest ranges that a setting or a call may trust, as lengths of their prefixes. */
+const widestTrusted = { ipv4: 8, ipv6: 32 } as const;
+
+/** Whether the range holds so many addresses that only the command line may trust it. */
+export const isTooWideToTrust = ([network, bits]: AddressRange): boolean =>
+  bits < widestTrusted[network.kind()];
+
+function asTrustedRanges(text: string): readonly AddressRange[] {
+  const ranges = asRanges(text);
+  if (ranges.some(isTooWideToTrust)) {
+    throw new Error(
+      'ranges of at most a /8 (IPv4) or a /32 (IPv6); only `treeline trusted-hosts add <range> --yes-everybody` trusts a wider one',
+    );
+  }
+  return ranges;
 }
 
 function asRange(text: string): AddressRange {

@@ -26,6 +26,9 @@ function optionOf(name: string, schema: TSchema, required: boolean): Option {
   return new Option(flags, description).makeOptionMandatory(required);
 }
 
+/** Under which name commander keeps the option. */
+export const optionKey = (option: string): string => camelCase(option.replace(/^--/, '').replaceAll('-', '_'));
+
 /** An option for each parameter but those that are given by position. */
 export function addParameters(command: Command, method: Method, without: readonly string[] = []): Command {
   for (const [name, schema] of openParameters(method, without)) {

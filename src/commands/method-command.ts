@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Struct } from '../core/values';
 import { type Context, type Shell, call, inSession, methodNamed, withIds } from './context';
-import { type Options, addAttributes, addParameters, membersOf, secretsGiven } from './members';
+import { type Options, addAttributes, addParameters, membersOf, optionKey, secretsGiven } from './members';
 import { showResult } from './output';
 import { writeLine } from './terminal';
 
@@ -17,6 +17,8 @@ export interface MethodCommand {
   readonly hasAttributes?: true;
   /** What the arguments add to the members. */
   readonly arguments?: (context: Context, words: readonly string[], options: Options) => Promise<Struct>;
+  /** An option that calls another method with the same parameters, which the API does not have. */
+  readonly confirmation?: { readonly option: string; readonly description: string; readonly method: string };
   /** What is said of a call that answers nothing but ids. */
   readonly done?: string;
   readonly examples: readonly string[];
@@ -28,6 +30,8 @@ export function addMethodCommand(parent: Command, shell: Shell, declaration: Met
   const without = declaration.without ?? [];
   if (declaration.hasAttributes) addAttributes(command, method, without);
   else addParameters(command, method, without);
+  const { confirmation } = declaration;
+  if (confirmation) command.option(confirmation.option, confirmation.description);
   return withExamples(command, declaration.examples).action(async (...given: unknown[]) => {
     const words = given.slice(0, -2).filter((word) => typeof word === 'string');
     const options = given.at(-2) as Options;
@@ -42,7 +46,8 @@ export function addMethodCommand(parent: Command, shell: Shell, declaration: Met
         ...(await withIds(context, membersOf(method, options))),
         ...((await declaration.arguments?.(context, words, options)) ?? []),
       ]);
-      const result = await call(context, method.name, members);
+      const isConfirmed = confirmation !== undefined && options[optionKey(confirmation.option)] === true;
+      const result = await call(context, isConfirmed ? confirmation.method : method.name, members);
       const shape = { json: options['json'] === true, output: shell.terminal.stdout };
       await showResult(shape, method, result, declaration.done);
     });

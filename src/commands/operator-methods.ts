@@ -4,11 +4,13 @@
  */
 import type { Method } from '../core/method';
 import { customerOperatorMethods } from '../customers/operator';
+import { platformOperatorMethods } from '../platform/operator';
 import { keyOperatorMethods } from '../system/rotate-key';
 import { userOperatorMethods } from '../users/operator';
 
 export const operatorMethods: readonly Method[] = [
   ...customerOperatorMethods,
   ...userOperatorMethods,
+  ...platformOperatorMethods,
   ...keyOperatorMethods,
 ];

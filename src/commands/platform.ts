@@ -41,6 +41,11 @@ const trustedHosts: readonly MethodCommand[] = [
     method: 'addTrustedHost',
     without: ['address'],
     arguments: argument('address'),
+    confirmation: {
+      option: '--yes-everybody',
+      description: 'Trusts a range wider than a /8 (IPv4) or a /32 (IPv6), too.',
+      method: 'addAnyTrustedHost',
+    },
     done: 'Trusted',
     examples: [
       'treeline trusted-hosts add 192.0.2.7 --description "the portal"',

@@ -58,7 +58,8 @@ export function assertAccessAtCommit(tx: Transaction, caller: Caller, actor: Act
 
 const isSame = (one: Actor, other: Actor): boolean => one.i_customer === other.i_customer;
 
-const attemptsAtMost = 3;
+/** Of as many that revoke for one customer at once, one gets through in each round. */
+const attemptsAtMost = 16;
 
 /**
  * Runs `work`, and again with the caller proved anew where its transaction ended at the barrier: the

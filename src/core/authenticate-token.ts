@@ -78,8 +78,8 @@ export async function logIn(
   given: LoginBody,
   now: Date,
 ): Promise<Session | 'wrong'> {
-  const lockout = tokenLockout(keys.config, visit.address, given.username);
-  const share = loginShare(visit.address, lockout.login_key);
+  const lockout = tokenLockout(keys, visit.address, given.username);
+  const share = loginShare(visit.address, lockout.typed_key);
   const ends_at = endOf(keys);
   return keys.turns.logins.run(share, ends_at, () => tryLogIn(keys, visit, given, { now, lockout, ends_at }));
 }
@@ -96,7 +96,7 @@ async function tryLogIn(
   { now, lockout, ends_at }: { readonly now: Date; readonly lockout: Lockout; readonly ends_at: number },
 ): Promise<Session | 'wrong'> {
   const { db, turns } = keys;
-  const { verify } = hashingFor(turns, loginShare(visit.address, lockout.login_key), ends_at);
+  const { verify } = hashingFor(turns, loginShare(visit.address, lockout.typed_key), ends_at);
   await refuseLocked(db, lockout);
   const [found] = await db.query<PersonRow>(byLoginStatement, [nameKey(username), inetOf(visit.address)]);
   const person = found?.blocked === false ? found : undefined;

@@ -111,7 +111,7 @@ export async function authenticateUser(
   const login_key = short_key + suffix;
   // One that is called as its customer is counted with the calls of that login over other faces. What is counted must
   // not depend on what is found, nor lock a user of the same name elsewhere.
-  const lockout = apiLockout(config, address, short_key === customer_key ? short_key : login_key);
+  const lockout = apiLockout(keys, address, short_key === customer_key ? short_key : login_key);
   const key = `user ${lockout.scope} ${login_key} ${user_key}`;
   // As over the other faces, only who proves it right is answered from memory.
   const fromMemory = (): Caller | undefined => {
@@ -122,7 +122,7 @@ export async function authenticateUser(
       timingSafeEqual(proof, proofOf(key, password)) || provesByHa1(credentials, person, password);
     return isProven ? callerOf(person, address, renew) : undefined;
   };
-  const share = loginShare(address, lockout.login_key);
+  const share = loginShare(address, lockout.typed_key);
   const names = [customer_key, user_key, login_key] as const;
   return (
     fromMemory() ??

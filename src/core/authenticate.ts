@@ -28,6 +28,11 @@ import { nameKey } from './names';
 import type { EffectiveRights } from './rights';
 import { type Turns, loginShare } from './turns';
 
+/** Nobody proved anything. `login` is one that exists; what was typed otherwise is not kept. */
+export class WrongPassword {
+  constructor(readonly login: string | undefined) {}
+}
+
 /** `stale`: the password was right, but the proof must be given anew. */
 export type Proof = 'right' | 'wrong' | 'stale';
 
@@ -101,15 +106,15 @@ export async function authenticateLogin(
   visit: Visit,
   login: string,
   prove: (ha1: SealedHa1) => Proof,
-): Promise<Caller | 'wrong' | 'stale'> {
+): Promise<Caller | WrongPassword | 'stale'> {
   const { config, authority, turns } = keys;
   const { address } = visit;
   const ends_at = endOf({ config });
-  const lockout = apiLockout(config, address, login);
+  const lockout = apiLockout(keys, address, login);
   const key = `login ${lockout.scope} ${nameKey(login)}`;
   const renew: Renew = async () => {
     const caller = await authenticateLogin(keys, visit, login, prove);
-    return typeof caller === 'string' ? undefined : caller;
+    return caller instanceof WrongPassword || caller === 'stale' ? undefined : caller;
   };
 
   // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
@@ -122,7 +127,7 @@ export async function authenticateLogin(
   return (
     fromMemory() ??
     turns.logins.run(
-      loginShare(address, lockout.login_key),
+      loginShare(address, lockout.typed_key),
       ends_at,
       // Many that come at once are looked up once: whoever waited finds what the first one found.
       async () => fromMemory() ?? lookUpLogin(keys, visit, { login, prove, lockout, key, ends_at, renew }),
@@ -145,7 +150,7 @@ async function lookUpLogin(
   keys: Keepers,
   visit: Visit,
   { login, prove, lockout, key, ends_at, renew }: Try,
-): Promise<Caller | 'wrong' | 'stale'> {
+): Promise<Caller | WrongPassword | 'stale'> {
   const { db, authority, credentials } = keys;
   const { address } = visit;
   const since = authority.moment();
@@ -163,7 +168,7 @@ async function lookUpLogin(
   const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
     await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
-    return 'wrong';
+    return new WrongPassword(known?.web_login);
   }
   // Whoever guessed right in a burst that closes the lock is told nothing.
   if (row.failures + failuresUnderway(lockout) >= lockout.limit) throw await locked(db, lockout);

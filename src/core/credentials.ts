@@ -36,6 +36,8 @@ export interface Credentials {
   hashOneTimePassword(password: string): Buffer;
   /** By the key of now, and by the one before while there is one. */
   hashesOfOneTimePassword(password: string): readonly Buffer[];
+  /** What is kept of a login that somebody failed to prove. */
+  hashLogin(login_key: string): string;
   /** The first signs nonces; those of any are accepted. */
   readonly nonce_keys: readonly [Buffer, ...Buffer[]];
   /** Of the members of a call, whatever their order: by the key of now, and by the one before while there is one. */
@@ -73,6 +75,7 @@ function deriveKeys(secret_key: Buffer) {
     nonce: derive('nonce'),
     content: derive('content'),
     secret: derive('secret'),
+    login: derive('login'),
     token: derive('token'),
     check_value: createHmac('sha256', derive('check')).update('Treeline').digest('hex'),
   };
@@ -102,6 +105,7 @@ export function openCredentials(secret_key: Buffer, previous?: Buffer): Credenti
     resealHa1: (sealed, i_customer) => reseal('ha1', sealed, String(i_customer)),
     hashOneTimePassword: (password) => hashWith(now.oneTime, password),
     hashesOfOneTimePassword: (password) => all.map(({ oneTime }) => hashWith(oneTime, password)),
+    hashLogin: (login_key) => hashWith(now.login, login_key).toString('base64url'),
     hashesOfContent: (content) => {
       const sorted = JSON.stringify(Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1)));
       const by = (key: Buffer): string => createHmac('sha256', key).update(sorted, 'utf8').digest('hex');

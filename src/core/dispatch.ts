@@ -215,8 +215,9 @@ function keyedOf(
   const content = Object.fromEntries(Object.entries(params).filter(([name]) => name !== 'idempotency_key'));
   const content_hashes = core.credentials.hashesOfContent(content);
   const address = idempotency?.address ?? method.name;
-  // With the kind: a login may be called `trusted`, too.
-  const scopeOf = (i_actor: number): string => `${caller.kind} ${callerName(caller)} ${i_actor} ${address}`;
+  // By the id of the caller: a login may be renamed, deleted and taken by somebody else.
+  const who = caller.kind === 'login' ? caller.id : caller.kind;
+  const scopeOf = (i_actor: number): string => `${who} ${i_actor} ${address}`;
   return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hashes });
 }
 

@@ -6,6 +6,7 @@
 import { type Database, type Queryable, type Transaction, lookup, sql } from '../db/database';
 import { Fault } from '../faults';
 import { addressGroup } from './address-group';
+import type { Credentials } from './credentials';
 import { nameKey } from './names';
 import type { Turns } from './turns';
 
@@ -14,6 +15,9 @@ const window_s = 15 * 60;
 /** What is counted: one login, known or not, as seen by one scope; and everything from one address. */
 export interface Lockout {
   readonly scope: string;
+  /** As it was typed, which may be a password in the wrong field: it stays in memory. */
+  readonly typed_key: string;
+  /** What the table keeps: a keyed hash. */
   readonly login_key: string;
   readonly limit: number;
   /** An IPv4 address or the /64 of an IPv6 address; '' where no address is counted. */
@@ -22,36 +26,40 @@ export interface Lockout {
   readonly address_limit: number;
 }
 
-/** How many failures one address may have: a setting. */
-export interface LockoutConfig {
-  readonly failures_per_address: number;
+type Hasher = Pick<Credentials, 'hashLogin'>;
+
+/** What a lockout is made with. */
+interface LockoutKeys {
+  /** How many failures one address may have. */
+  readonly config: { readonly failures_per_address: number };
+  readonly credentials: Hasher;
 }
 
 /** Wrong API passwords, per address and login, over all faces that name it alike. */
-export const apiLockout = (config: LockoutConfig, address: string, login: string): Lockout =>
-  lockoutAt(config, 'api', address, login, 20);
+export const apiLockout = (keys: LockoutKeys, address: string, login: string): Lockout =>
+  lockoutAt(keys, 'api', address, login, 20);
 
 /** Failures to get a token, per address and login. */
-export const tokenLockout = (config: LockoutConfig, address: string, login: string): Lockout =>
-  lockoutAt(config, 'web token', address, login, 10);
+export const tokenLockout = (keys: LockoutKeys, address: string, login: string): Lockout =>
+  lockoutAt(keys, 'web token', address, login, 10);
 
 /**
  * Failures of authCustomer, per scope of lookup (the actor's) and login. The address is that of a portal,
  * which asks for many people, so it is not counted.
  */
-export const webLockout = (i_customer: number, login: string): Lockout => ({
-  scope: `web ${i_customer}`,
-  login_key: lockKey(login),
-  limit: 10,
-  address: '',
-  address_limit: Infinity,
-});
+export const webLockout = (hasher: Hasher, i_customer: number, login: string): Lockout =>
+  lockout(hasher, login, {
+    scope: `web ${i_customer}`,
+    limit: 10,
+    address: '',
+    address_limit: Infinity,
+  });
 
 /** No login is longer than 64 characters; a longer text is not worth storing whole. */
 const lockKey = (login: string): string => nameKey(login.slice(0, 128)).slice(0, 128);
 
 function lockoutAt(
-  { failures_per_address }: LockoutConfig,
+  { config, credentials }: LockoutKeys,
   kind: 'api' | 'web token',
   from: string,
   login: string,
@@ -59,7 +67,20 @@ function lockoutAt(
 ): Lockout {
   const address = addressGroup(from);
   const scope = `${kind} ${address}`;
-  return { scope, login_key: lockKey(login), limit, address, address_limit: failures_per_address };
+  return lockout(credentials, login, { scope, limit, address, address_limit: config.failures_per_address });
+}
+
+/** The hash is made when it is first asked for: a caller that is remembered needs none. */
+function lockout(hasher: Hasher, login: string, counted: Omit<Lockout, 'typed_key' | 'login_key'>): Lockout {
+  const typed_key = lockKey(login);
+  let login_key: string | undefined;
+  return {
+    ...counted,
+    typed_key,
+    get login_key() {
+      return (login_key ??= hasher.hashLogin(typed_key));
+    },
+  };
 }
 
 /** SQL that counts the failures that have not aged out. */
@@ -132,8 +153,8 @@ export async function refuseLocked(db: Queryable, lockout: Lockout): Promise<voi
 const underway = new Map<string, number>();
 
 /** How many failures are known of, but not yet in the table: a burst of guesses must not outrun its own counting. */
-export const failuresUnderway = ({ scope, login_key }: Lockout): number =>
-  underway.get(`${scope} ${login_key}`) ?? 0;
+export const failuresUnderway = ({ scope, typed_key }: Lockout): number =>
+  underway.get(`${scope} ${typed_key}`) ?? 0;
 
 /**
  * Counts one failure, and records it with `record`, in one transaction; throws fault 429 when the
@@ -146,8 +167,8 @@ export async function countFailure(
   record: (tx: Transaction) => Promise<void>,
   ends_at: number,
 ): Promise<void> {
-  const { scope, login_key, limit, address, address_limit } = lockout;
-  const key = `${scope} ${login_key}`;
+  const { scope, typed_key, login_key, limit, address, address_limit } = lockout;
+  const key = `${scope} ${typed_key}`;
   const values = [scope, login_key, limit, address, address_limit === Infinity ? null : address_limit];
   underway.set(key, (underway.get(key) ?? 0) + 1);
   const write = (): Promise<boolean> =>
@@ -184,8 +205,8 @@ export async function locked(db: Queryable, lockout: Lockout): Promise<Fault> {
 }
 
 /** Unlocks a login for authCustomer, in every scope: its one-time password was set anew. */
-export async function forgiveFailures(db: Queryable, login: string): Promise<void> {
-  await db.query(forgiveStatement, [lockKey(login)]);
+export async function forgiveFailures(db: Queryable, keys: Hasher, login: string): Promise<void> {
+  await db.query(forgiveStatement, [keys.hashLogin(lockKey(login))]);
 }
 
 /** Drops what has aged out, and the oldest beyond a million: the table is bounded. */

@@ -8,6 +8,14 @@ const groupName = text(64, 'The name; unique.', { format: 'name', digits: true }
 const root = { right: 'root', trusted: 'required' } as const;
 const done = struct({ result: ok });
 
+export const newTrustedHost = {
+  params: struct({
+    address: text(64, 'An address or a CIDR range.', { format: 'address-range' }),
+    description: optional(nullable(text(1024, 'What it is.'))),
+  }),
+  result: struct({ result: ok, i_trusted_host: id('The id of the new entry.') }),
+} as const;
+
 export const platformMethods = [
   defineMethod({
     ...root,
@@ -60,11 +68,7 @@ export const platformMethods = [
     access: 'write',
     name: 'addTrustedHost',
     summary: 'Trusts an address or a range: its calls need no password, within a second on every server.',
-    params: struct({
-      address: text(64, 'An address or a CIDR range.', { format: 'address-range' }),
-      description: optional(nullable(text(1024, 'What it is.'))),
-    }),
-    result: struct({ result: ok, i_trusted_host: id('The id of the new entry.') }),
+    ...newTrustedHost,
     faults: ['conflict'],
     run: trustedHosts.addTrustedHost,
   }),

@@ -1,9 +1,9 @@
 /** The table of hosts whose calls need no password; `core/trusted-hosts.ts` reads it for every server. */
-import { asRanges } from '../config';
+import { asRanges, isTooWideToTrust } from '../config';
 import type { Call } from '../core/method';
 import { rootId } from '../core/rights';
 import { type Database, sql } from '../db/database';
-import { notFound } from '../faults';
+import { badParameter, notFound } from '../faults';
 
 interface TrustedHost {
   readonly i_trusted_host: number;
@@ -24,7 +24,24 @@ const listStatement = sql(
   'SELECT i_trusted_host, address::text, description FROM trusted_hosts ORDER BY i_trusted_host',
 );
 
-export async function addTrustedHost(call: Call, params: { address: string; description?: string | null }) {
+interface NewHost {
+  readonly address: string;
+  readonly description?: string | null;
+}
+
+/** Trusts an address or a range. Throws fault 400 for a range that only the command line may trust. */
+export async function addTrustedHost(call: Call, params: NewHost) {
+  if (asRanges(params.address).some(isTooWideToTrust)) {
+    throw badParameter(
+      'address',
+      'must be at most a /8 (IPv4) or a /32 (IPv6); only `treeline trusted-hosts add <range> --yes-everybody` trusts a wider one',
+    );
+  }
+  return addAnyTrustedHost(call, params);
+}
+
+/** The same for a range of any size; no API has it. */
+export async function addAnyTrustedHost(call: Call, params: NewHost) {
   const [range] = asRanges(params.address);
   const values = [range?.join('/'), params.description ?? null];
   const [row] = await call.db.query<TrustedHost>(insertStatement, values);

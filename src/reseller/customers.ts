@@ -130,7 +130,10 @@ export async function replaceReseller(call: Call, uuid: string, given: Replaceme
   // A wrong store is told before a taken name.
   const i_store = store_front === null ? null : await demandStore(db, place.i_wholesaler, store_front);
   if (i_store !== null && !(await hasPeople(db, place.id)))
-    throw badParameter('store_front', 'is only for customers with at least one user and one address');
+    throw badParameter(
+      'store_front',
+      'is only for customers with at least one user and one address, and with store users only',
+    );
   await inWords(words, () => updateCustomer(call, { i_customer: place.id, name, contact, phone }, undefined));
   const [, after] = await Promise.all([
     writeDetails(call, place.id, given, i_store),

@@ -163,10 +163,12 @@ export async function setDetails(db: Transaction, i_customer: number, details: D
 const hasPeopleStatement = sql(
   'has_people',
   `SELECT EXISTS (SELECT FROM users u WHERE u.i_customer = $1 AND u.deleted_at IS NULL AND NOT u.is_default AND NOT u.is_recovery)
+     AND NOT EXISTS (SELECT FROM users u WHERE u.i_customer = $1 AND u.deleted_at IS NULL AND NOT u.is_default
+       AND NOT u.is_recovery AND u.i_access_level <> 'CALL_SHOP_OPERATOR')
      AND EXISTS (SELECT FROM addresses a WHERE a.i_customer = $1 AND a.deleted_at IS NULL) AS found`,
 );
 
-/** Whether the customer has a user, beside its own login, and an address. */
+/** Whether the customer has a user, beside its own login, and an address, and all of its users are store users. */
 export async function hasPeople(db: Queryable, i_customer: number): Promise<boolean> {
   const [row] = await db.query<{ found: boolean }>(hasPeopleStatement, [i_customer]);
   return row?.found ?? false;

@@ -80,7 +80,7 @@ export const agentObject = (row: AgentRow): Static<typeof result> => ({
   ...timesOf(row),
 });
 
-const words = { web_login: 'username', web_password: 'password' };
+const words = { web_login: 'username', web_password: 'password', i_access_level: 'permission' };
 
 /** Nobody anywhere has another one; whose they are decides which of them. */
 function demandKnown(wanted: number | undefined): void {
@@ -204,7 +204,9 @@ const ofAll = needing(administratorOrManager, [
       demandHeld(call, found.i_access_level);
       const i_access_level = levelOf(given.permission, found.i_customer, found.i_access_level);
       demandHeld(call, i_access_level);
-      await updateWebUser(call, { i_web_user: found.i_web_user, i_access_level }, undefined);
+      await inWords(words, () =>
+        updateWebUser(call, { i_web_user: found.i_web_user, i_access_level }, undefined),
+      );
       return agentObject(await findAgent(call, given.id));
     },
   }),

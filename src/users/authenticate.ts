@@ -11,7 +11,7 @@ import { type User, findTried, useOneTimePassword } from './repository';
 
 export async function authCustomer(call: Call<Database>, params: { username: string; password: string }) {
   const { db, actor, now } = call;
-  const lockout = webLockout(actor.i_customer, params.username);
+  const lockout = webLockout(call.credentials, actor.i_customer, params.username);
   const one_time_hashes = call.credentials.hashesOfOneTimePassword(params.password);
   const tried = await findTried(db, actor, params.username, lockout, one_time_hashes, now);
   const { user } = tried;
@@ -33,11 +33,15 @@ export async function authCustomer(call: Call<Database>, params: { username: str
   };
 }
 
+/** A login that exists. What was typed instead is not kept: it may be a password in the wrong field. */
+const resourceOf = (user: User | undefined): string => `customer:username=${user?.web_login ?? ''}`;
+
 async function refuse(call: Call<Database>, username: string, user: User | undefined): Promise<never> {
-  const resource = `customer:username=${username}`;
   const i_customer = user?.i_customer ?? call.actor.i_customer;
+  const resource = resourceOf(user);
   const record = (tx: Transaction) => call.audit({ action: 'AUTH_FAIL', resource, i_customer }, tx);
-  await countFailure(call, webLockout(call.actor.i_customer, username), record, call.ends_at);
+  const lockout = webLockout(call.credentials, call.actor.i_customer, username);
+  await countFailure(call, lockout, record, call.ends_at);
   throw forbidden('Wrong username or password');
 }
 
@@ -48,11 +52,12 @@ async function answerOneTime(
   hashes: readonly Buffer[],
   username: string,
 ): Promise<Fault> {
-  if (!(await useOneTimePassword(call.db, user, hashes, call.now))) return refuse(call, username, user);
-  await call.audit({
-    action: 'AUTH_OTP',
-    resource: `customer:username=${username}`,
-    i_customer: user.i_customer,
+  const isUsed = await call.transaction(async (tx) => {
+    if (!(await useOneTimePassword(tx, user, hashes, call.now))) return false;
+    const { i_customer } = user;
+    await call.audit({ action: 'AUTH_OTP', resource: resourceOf(user), i_customer }, tx);
+    return true;
   });
+  if (!isUsed) return refuse(call, username, user);
   return new Fault('one_time_password', 'Authenticated by a one-time password: set a new password now');
 }

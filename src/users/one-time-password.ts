@@ -19,11 +19,11 @@ export async function resetCustomerOneTimePassword(call: Call, { web_login }: { 
   const hash = call.credentials.hashOneTimePassword(password);
   await Promise.all([
     setOneTimePassword(db, user, hash, new Date(call.now.getTime() + life_ms)),
-    forgiveFailures(db, web_login),
+    forgiveFailures(db, call.credentials, web_login),
   ]);
   await call.audit({
     action: 'OTP_RST',
-    resource: `customer:username=${web_login}`,
+    resource: `customer:username=${user.web_login}`,
     i_customer: user.i_customer,
   });
   return { result: 'OK' as const, password };

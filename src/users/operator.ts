@@ -23,7 +23,7 @@ async function setWebPassword(
   const { i_web_user, i_customer } = user;
   await demandPolicy(db, i_customer, web_password);
   await updateUser(db, i_web_user, {}, password_hash ?? null);
-  await forgiveFailures(db, web_login);
+  await forgiveFailures(db, call.credentials, web_login);
   const resource = `web_users:i_web_user=${i_web_user}`;
   await call.audit({ action: 'U', resource, i_customer, changes: { web_password: secretChange } });
   return { result: 'OK' as const, i_web_user };
@@ -45,7 +45,7 @@ async function recoverLogin(call: Call, { web_login }: { web_login: string }) {
   const [guest] = await db.query<{ uuid: string }>(recoveryStatement, [i_customer]);
   if (!guest) throw notFound('Login');
   const token = await issueToken(call, { user: guest.uuid, password_hash: null }, now, recovery_s);
-  await call.audit({ action: 'RECOVER', resource: `customer:username=${web_login}`, i_customer });
+  await call.audit({ action: 'RECOVER', resource: `customer:username=${user.web_login}`, i_customer });
   const expires = new Date(now.getTime() + recovery_s * 1_000).toISOString();
   return { result: 'OK' as const, i_customer, token, expires };
 }

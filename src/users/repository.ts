@@ -15,6 +15,7 @@ export type AccessLevel = (typeof accessLevels)[number];
 export interface User {
   readonly i_web_user: number;
   readonly i_customer: number;
+  readonly web_login: string;
   readonly i_access_level: AccessLevel;
   readonly is_recovery: boolean;
   readonly password_hash: string | null;
@@ -22,7 +23,7 @@ export interface User {
   readonly blocked: boolean;
 }
 
-const userColumns = `u.i_web_user, u.i_customer, u.i_access_level, u.is_recovery, u.password_hash,
+const userColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, u.is_recovery, u.password_hash,
   u.blocked OR (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS blocked`;
 const userFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
   WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)`;
@@ -115,6 +116,8 @@ export interface UserRow {
 export interface LockedUser extends UserRow {
   /** What a new password must be like. */
   readonly policy: PasswordPolicy;
+  /** Whether its customer buys at a store front. */
+  readonly buys_at_store: boolean;
 }
 
 const rowColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, u.name, u.description, u.email, u.blocked,
@@ -125,7 +128,7 @@ const rowFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
 const findRowStatement = sql('find_user_row', `SELECT ${rowColumns} ${rowFrom}`);
 const lockRowStatement = sql(
   'lock_user_row',
-  `SELECT ${rowColumns}, ${policyOf('c')} AS policy ${rowFrom} FOR NO KEY UPDATE OF u`,
+  `SELECT ${rowColumns}, ${policyOf('c')} AS policy, c.i_store IS NOT NULL AS buys_at_store ${rowFrom} FOR NO KEY UPDATE OF u`,
 );
 
 /** A user of the actor or of a customer below it. */
@@ -162,6 +165,17 @@ export const listUsers = (
   i_customer: number,
   { last, offset, size }: Page<UserRow>,
 ): RowQuery => [listStatement, [i_customer, last?.i_web_user ?? 0, offset, size, actor.i_customer]];
+
+const buysAtStoreStatement = lookup(
+  'buys_at_store',
+  'SELECT i_store IS NOT NULL AS found FROM customers WHERE i_customer = $1',
+);
+
+/** Whether the customer buys at a store front, so that its users are store users. */
+export async function buysAtStore(db: Queryable, i_customer: number): Promise<boolean> {
+  const [row] = await db.query<{ found: boolean }>(buysAtStoreStatement, [i_customer]);
+  return row?.found ?? false;
+}
 
 const insertStatement = sql(
   'insert_user',

@@ -10,7 +10,7 @@ import type { Call } from '../core/method';
 import { demandPolicy, demandSatisfies } from '../core/password-policy';
 import { demandWithin } from '../core/tree';
 import type { Database } from '../db/database';
-import { forbidden, notFound } from '../faults';
+import { badParameter, forbidden, notFound } from '../faults';
 import { demandAnotherAdministrator } from './administrators';
 import * as repository from './repository';
 import type { AccessLevel, LockedUser, UserRow } from './repository';
@@ -51,7 +51,9 @@ export async function makeUser(
   params: UserFields & { web_login: string },
   password_hash: string | undefined,
 ): Promise<number> {
-  const { web_password } = params;
+  const { web_password, i_access_level = administratorLevel } = params;
+  if (i_access_level !== storeLevel)
+    demandStoreLevel(await repository.buysAtStore(call.db, i_customer), i_access_level);
   if (web_password !== undefined) await demandPolicy(call.db, i_customer, web_password);
   const i_web_user = await repository.insertUser(call.db, {
     ...params,
@@ -70,6 +72,7 @@ export async function updateWebUser(
   password_hash: string | undefined,
 ) {
   const user = await demandChangeable(call, params.i_web_user);
+  demandStoreLevel(user.buys_at_store, params.i_access_level);
   if (params.web_password !== undefined) demandSatisfies(params.web_password, user.policy);
   const isDemoted = params.i_access_level !== undefined && params.i_access_level !== administratorLevel;
   await Promise.all([
@@ -124,6 +127,16 @@ export async function listWebUsers(
 }
 
 const administratorLevel: AccessLevel = 'ADMINISTRATOR';
+/** The only level of users whose customer buys at a store front, over every API. */
+const storeLevel: AccessLevel = 'CALL_SHOP_OPERATOR';
+
+function demandStoreLevel(buys_at_store: boolean, wanted: AccessLevel | undefined): void {
+  if (buys_at_store && wanted !== undefined && wanted !== storeLevel)
+    throw badParameter(
+      'i_access_level',
+      `must be that of a store user (${storeLevel}): the customer buys at a store`,
+    );
+}
 
 async function demandNotLast({ db }: Call, user: LockedUser): Promise<void> {
   if (user.i_access_level === administratorLevel && !user.blocked)

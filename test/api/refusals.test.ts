@@ -76,6 +76,18 @@ const asMember = ({ name }: Member, rest: Post): Promise<Answer> =>
 const trusted = (method: string, params: Members): Promise<Answer> =>
   post(server, { method, params, from: trustedHost });
 
+const missingRight = /^The right to|^Only root/;
+
+/** The text of the refusal; empty where the call succeeded. */
+async function errorOverJson({ name }: Member, method: string, params: Members): Promise<string> {
+  const answer = await fetch(`${server.url}/json/${method}`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`${name}:${apiPassword}`).toString('base64')}` },
+    body: JSON.stringify(params),
+  });
+  return ((await answer.json()) as { faultString?: string }).faultString ?? '';
+}
+
 /** All answers are this fault, in the same bytes. */
 async function expectSame(fault: number, answers: Record<string, Promise<Answer>>): Promise<void> {
   const given = await Promise.all(
@@ -109,7 +121,7 @@ test.each(registered.map((method) => method.name))('%s without credentials is HT
   expect(answer.body).not.toContain('methodResponse');
 });
 
-describe.each(covered)('$name', ({ name: method, right, trusted: trust, row, index }) => {
+describe.each(covered)('$name', ({ name: method, access, right, trusted: trust, row, index }) => {
   const paramsFor = (target: Target): Members => row.params(target);
 
   test('with a wrong password is HTTP 401', async () => {
@@ -177,7 +189,18 @@ describe.each(covered)('$name', ({ name: method, right, trusted: trust, row, ind
     expect((await answers.unknown).text).toBe('Customer not found');
   });
 
-  if (right !== 'none' || row.ownOrEdit) {
+  test('acting for a customer below needs the right, whatever the customer holds', async () => {
+    const params = { ...paramsFor(heir), i_wholesaler: heir.i_customer };
+    const xml = (await asMember(bare, { method, params })).text ?? '';
+    const json = await errorOverJson(bare, method, params);
+    if (access === 'read' && right === 'none') {
+      for (const text of [xml, json]) expect(text).not.toMatch(missingRight);
+      return;
+    }
+    for (const text of [xml, json]) expect(text).toMatch(missingRight);
+  });
+
+  if (right !== 'none') {
     test('without the right, or with a right that was taken away above, is fault 403', async () => {
       const without = right === 'root' ? family.reseller : bare;
       for (const [caller, target] of [

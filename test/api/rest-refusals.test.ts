@@ -67,7 +67,7 @@ let foreign: Readonly<Record<string, Things>>;
 let bare: Relative;
 let heir: Relative;
 let targets: ReadonlyMap<Relative, Things>;
-let uuids: { readonly [who in 'caller' | 'client' | 'sibling' | 'wholesaler' | 'gone' | 'blocked']: string };
+let uuids: { readonly [who in 'caller' | 'client' | 'sibling' | 'wholesaler' | 'gone' | 'blocked' | 'heir']: string };
 let blockedBelow: Relative;
 /** Proofs by face, then by who it is. */
 const proofs: Record<FaceName, Record<string, Proof>> = { reseller: {}, tenant: {} };
@@ -114,6 +114,7 @@ beforeAll(async () => {
     wholesaler: things.ancestor.customer,
     gone: goneThings.customer,
     blocked: await uuidOf(server, blockedBelow),
+    heir: await uuidOf(server, heir),
   };
   await makePeople();
   await reseller.as.call('deleteCustomer', { i_customer: gone.i_customer });
@@ -309,14 +310,25 @@ describe.each(cases.map((one) => [one.title, one] as const))('%s', (_title, one)
     expect(words).toContain('blocked');
   });
 
-  if (method.right !== 'none' || row.othersNeedEdit) {
+  if (operation.on_behalf === 'taken') {
+    test('acting for a customer below needs the right, whatever the customer holds', async () => {
+      const proof = [proofFor(one, 'bare'), face.onBehalf({ name: heir.name, uuid: uuids.heir })];
+      const answer = await ask(one, { proofs: proof, at: allThings(unknown) });
+      if (method.access === 'read' && method.right === 'none') expect([200, 404]).toContain(answer.status);
+      else expect(refusalOf(one, answer, 403).message).toMatch(/^The right to/);
+    });
+  }
+
+  // Free for oneself, but not on a customer below that the path names.
+  const ofOthers = typeof method.right === 'object' && row.names === 'customer';
+  if (ofOthers || (method.right !== 'none' && typeof method.right === 'string')) {
     test('without the right, or with a right that was taken away above, is HTTP 403', async () => {
       for (const [caller, at] of targets) {
         const as = (at: Things) =>
           ask(one, { proofs: [proofFor(one, caller === bare ? 'bare' : 'heir')], at });
         const { message } = refusalOf(one, await as(at), 403);
         expect(message).toContain('customers_mgmt');
-        if (!row.othersNeedEdit)
+        if (!ofOthers)
           expect(bytesOfAnswer(await as(allThings(unknown)))).toBe(bytesOfAnswer(await as(at)));
       }
     });

@@ -357,16 +357,17 @@ describe('doctor', () => {
   });
 
   test('finds trusted hosts that are too wide, in the settings and in the table', async () => {
-    const everybody = await doctor({ TRUSTED_HOSTS: '0.0.0.0/0' });
-    expect(everybody.code).toBe(1);
-    expect(stateOf(everybody.found, 'trusted hosts')).toMatchObject({
-      state: 'error',
-      text: expect.stringContaining('0.0.0.0/0'),
-    });
-    const wide = await doctor({ TRUSTED_HOSTS: '10.0.0.0/7' });
-    expect(wide.code).toBe(0);
-    expect(stateOf(wide.found, 'trusted hosts')).toMatchObject({ state: 'warning' });
-    await place.run(['trusted-hosts', 'add', '::/0']);
+    for (const TRUSTED_HOSTS of ['0.0.0.0/0', '10.0.0.0/7', '2001::/31']) {
+      const refused = await place.run(['doctor'], { env: { TRUSTED_HOSTS } });
+      expect(refused.code).toBe(1);
+      expect(refused.out + refused.err).toContain('--yes-everybody');
+    }
+    const wide = ['trusted-hosts', 'add', '10.0.0.0/7'];
+    expect((await place.run(wide)).err).toContain('--yes-everybody');
+    expect(await place.run([...wide, '--yes-everybody'])).toMatchObject({ code: 0 });
+    expect(stateOf((await doctor({})).found, 'trusted hosts')).toMatchObject({ state: 'warning' });
+    await place.run(['trusted-hosts', 'remove', '10.0.0.0/7']);
+    await place.run(['trusted-hosts', 'add', '::/0', '--yes-everybody']);
     expect(stateOf((await doctor({})).found, 'trusted hosts')).toMatchObject({ state: 'error' });
     await place.run(['trusted-hosts', 'remove', '::/0']);
   });

@@ -15,6 +15,7 @@ import {
   type ModelCall,
   Refusal,
   demandRight,
+  edit,
   once,
   refuse,
   refuseFrozen,
@@ -53,17 +54,27 @@ function judge(world: World, { sender, method, params: given, classes, spoiled }
   law.check?.(params);
   const caller = callerOf(world, sender);
   const actor = actorOf(world, caller, i_wholesaler, law);
-  const who = caller ? `login ${caller.login}` : 'trusted';
+  const who = caller?.id ?? 'trusted';
   const ground = { world, actor, params, classes, caller, scope: `${who} ${actor.id} ${method}` };
-  return decide(ground, law);
+  return decide(ground, law, method);
 }
 
+/** Whether the call changes something that is free to change for oneself. */
+const changesOwn = (method: string, law: Law): boolean =>
+  law.right === undefined &&
+  (isOperation(method)
+    ? !method.startsWith('GET ')
+    : /^(create|update|delete|block|unblock|reset)/.test(method));
+
 /** A blocked customer, a missing right; with a key a call happens once. */
-function decide(ground: Ground, law: Law): Expected {
-  const { actor, world } = ground;
+function decide(ground: Ground, law: Law, method: string): Expected {
+  const { actor, world, caller } = ground;
   if (isBlocked(actor)) refuseFrozen();
   if (law.right === 'root' && actor !== world.root) refuse(403);
   if (Array.isArray(law.right)) demandRight(actor, law.right[0] as string, law.right[1] as number);
+  // Acting for a customer below needs the right that the same change of one below needs.
+  if (caller && caller.customer !== actor && changesOwn(method, law))
+    demandRight(caller.customer, 'customers_mgmt', edit);
   return once(ground, law.rule);
 }
 
@@ -103,12 +114,12 @@ function judgeOperation(world: World, call: ModelCall): Expected {
   law.check?.(params);
   const actor = namedActor(world, caller, call);
   const address = method.replaceAll(/\{(\w+)\}/g, (_all, name: string) => text(params[name]));
-  const scope = `login ${caller.login} ${actor.id} ${address}`;
+  const scope = `${caller.id} ${actor.id} ${address}`;
   const rule = (ground: Ground): Expected => {
     demandNeeds(ground, law.needs);
     return law.rule(ground);
   };
-  return decide({ world, actor, params, classes, caller, scope }, { ...law, rule });
+  return decide({ world, actor, params, classes, caller, scope }, { ...law, rule }, method);
 }
 
 /** By its name only one below the caller can be meant, by its uuid the caller itself too. */

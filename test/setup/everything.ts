@@ -2,7 +2,7 @@
 import { runSql } from './family';
 import type { TestServer } from './server';
 
-/** A digest of every table; that wrong passwords are counted and recorded is no change. */
+/** A digest of every table. That wrong passwords and looks from above are recorded is no change. */
 export async function everything(server: TestServer): Promise<unknown> {
   const tables = await runSql<{ name: string }>(
     server,
@@ -11,7 +11,7 @@ export async function everything(server: TestServer): Promise<unknown> {
   );
   const statements = tables.map(
     ({ name }) => `SELECT '${name}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) FROM ${name} t
-      WHERE to_jsonb(t) ->> 'action' IS DISTINCT FROM 'AUTH_FAIL'`,
+      WHERE coalesce(to_jsonb(t) ->> 'action', '') NOT IN ('AUTH_FAIL', 'READ')`,
   );
   return runSql(server, statements.join(' UNION ALL '));
 }

@@ -22,8 +22,6 @@ export interface RestRow {
   readonly others?: readonly Members[];
   /** Bodies that are valid but for those to whom they refer. */
   readonly refers?: (them: Things) => readonly Members[];
-  /** Its own is the actor's affair; that of others needs the right to edit, which no declaration says. */
-  readonly othersNeedEdit?: true;
 }
 type Rows = Readonly<Record<string, RestRow>>;
 
@@ -112,7 +110,7 @@ export const tenantRows: Rows = {
   'GET /customer': {},
   'PUT /customer': { body: profile },
   'GET /customers/{id}': customer,
-  'PUT /customers/{id}': { ...customer, body: profile, othersNeedEdit: true },
+  'PUT /customers/{id}': { ...customer, body: profile },
   'DELETE /customers/{id}': customer,
   'POST /customers/{id}/freeze': customer,
   'POST /customers/{id}/recover': customer,

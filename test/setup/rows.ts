@@ -10,8 +10,6 @@ export interface Row {
   readonly params: (target: Target) => Members;
   /** Whom it may be aimed at: those below, also the actor itself, also who was deleted; or nobody in particular. */
   readonly at: readonly ('others' | 'itself' | 'deleted')[];
-  /** Its own is the actor's affair; that of others needs the right to edit, which no declaration says. */
-  readonly ownOrEdit?: boolean;
 }
 
 const aimed = (params: Row['params']): Row => ({ params, at: ['others'] });
@@ -19,11 +17,6 @@ const alsoAtItself = (params: Row['params']): Row => ({ params, at: ['others', '
 /** The books and the records of a deleted customer stay readable for those above. */
 const alsoAtDeleted = (params: Row['params']): Row => ({ params, at: ['others', 'itself', 'deleted'] });
 const aimedAtItself = (params: Row['params']): Row => ({ params, at: ['itself'] });
-const atItselfOrEdit = (params: Row['params']): Row => ({
-  params,
-  at: ['others', 'itself'],
-  ownOrEdit: true,
-});
 const aimless = (params: () => Members): Row => ({ params, at: [] });
 
 const customer = ({ i_customer }: Target): Members => ({ i_customer });
@@ -42,7 +35,7 @@ export const rows: Readonly<Record<string, Row>> = {
   unblockCustomer: aimed(customer),
   listCustomers: aimless(() => ({})),
   authCustomer: aimless(() => ({ username: nobody.name, password: 'wrong-password' })),
-  resetCustomerOneTimePassword: atItselfOrEdit(({ name }) => ({ web_login: name })),
+  resetCustomerOneTimePassword: alsoAtItself(({ name }) => ({ web_login: name })),
   customerAddFunds: aimed(funds),
   customerCredit: aimed(funds),
   customerDebit: aimed(funds),
@@ -51,11 +44,11 @@ export const rows: Readonly<Record<string, Row>> = {
   getPaymentsList: alsoAtDeleted(customer),
   getPaymentInfo: alsoAtDeleted(payment),
   getStatement: alsoAtDeleted(customer),
-  createWebUser: atItselfOrEdit((target) => ({ ...customer(target), ...newUser() })),
-  updateWebUser: atItselfOrEdit((target) => ({ ...user(target), description: 'changed' })),
-  deleteWebUser: atItselfOrEdit(user),
-  blockWebUser: atItselfOrEdit(user),
-  unblockWebUser: atItselfOrEdit(user),
+  createWebUser: alsoAtItself((target) => ({ ...customer(target), ...newUser() })),
+  updateWebUser: alsoAtItself((target) => ({ ...user(target), description: 'changed' })),
+  deleteWebUser: alsoAtItself(user),
+  blockWebUser: alsoAtItself(user),
+  unblockWebUser: alsoAtItself(user),
   getWebUserInfo: alsoAtItself(user),
   listWebUsers: alsoAtItself(customer),
   createTariff: aimless(() => ({ name: uniqueName('tariff'), currency: 'USD' })),

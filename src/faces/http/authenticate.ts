@@ -4,7 +4,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type Proof, authenticateLogin } from '../../core/authenticate';
+import { type Proof, WrongPassword, authenticateLogin } from '../../core/authenticate';
 import { type SealedHa1, ha1Of, realm } from '../../core/credentials';
 import type { Core } from '../../core/dispatch';
 import type { Caller } from '../../core/method';
@@ -72,8 +72,8 @@ export function createAuthenticate(core: Core): Authenticate {
       (allowsBasic(origin) ? claimOf(given ?? readBasic(header)) : undefined);
     if (!claim) return challenge(request, origin, false);
     const caller = await authenticateLogin(core, { address, request_id }, claim.login, claim.prove);
-    if (caller === 'wrong') {
-      core.log.warn('Wrong API password', { request_id, login: claim.login, address });
+    if (caller instanceof WrongPassword) {
+      core.log.warn('Wrong API password', { request_id, login: caller.login, address });
       return challenge(request, origin, false);
     }
     return caller === 'stale' || !claim.once() ? challenge(request, origin, true) : caller;

@@ -4,7 +4,7 @@ import { demandLoginFree } from './customers';
 import { administrator, agent, manager, permissionOf, platform } from './doors';
 import { type Ground, type Laws, type Rule, demandPolicy, refuse, unknown } from './law';
 import { newest } from './owned';
-import { demandNotLast } from './people';
+import { demandNotLast, demandStoreLevel } from './people';
 import { demandTags } from './tenant';
 
 /** A customer's own login is one of its people where somebody can log in as it. */
@@ -82,6 +82,7 @@ const createAgent: Rule = (ground) => {
   const level = levelOf(ground, Number(params['permission'] ?? most));
   demandHeld(ground, permissionOf({ level, customer: actor }));
   const tag_ids = demandTags(ground);
+  demandStoreLevel(actor, level);
   demandPolicy(params['password'], actor.attributes['i_password_policy']);
   demandLoginFree(world, classes['username']);
   const asGiven = (member: string, otherwise: string): string => text(params[member] ?? otherwise);
@@ -164,6 +165,7 @@ export const agentLaws: Laws = {
       const level = levelOf(ground, Number(ground.params['permission']), user);
       demandHeld(ground, permissionOf({ level, customer: ground.actor }));
       demandOther(user);
+      demandStoreLevel(ground.actor, level);
       if (level !== 'ADMINISTRATOR') demandNotLast(ground.world, user);
       user.level = level;
       return { result: show(user) };

@@ -89,7 +89,7 @@ export function permissionOf({ level, customer }: Pick<User, 'level' | 'customer
 export function callerOf(world: World, sender: Sender): Caller | undefined {
   const as = (user: User, person?: User): Caller => ({
     customer: user.customer,
-    login: user.web_login,
+    id: `user ${world.users.indexOf(user)}`,
     permission: person ? permissionOf(person) : 0,
     person,
   });
@@ -106,7 +106,7 @@ export function callerOf(world: World, sender: Sender): Caller | undefined {
     case 'access key':
       return {
         customer: sender.key.owner,
-        login: 'access key',
+        id: `key ${sender.key.uuid}`,
         permission: administrator,
         person: undefined,
       };

@@ -80,8 +80,8 @@ export const refuseFrozen = (): never => refuse(403, 'ACCOUNT_FROZEN');
 /** Somebody who proved to be somebody. */
 export interface Caller {
   readonly customer: Customer;
-  /** As it is called in records and keys. */
-  readonly login: string;
+  /** As it is known by, whatever its login. */
+  readonly id: string;
   /** What a person may do over the tenant face, as bits. */
   readonly permission: number;
   readonly person: User | undefined;

@@ -1,5 +1,6 @@
 /** The rules of people over XML-RPC: who logs in with what, and who changes whom. */
 import {
+  type Customer,
   type Members,
   type User,
   type World,
@@ -74,11 +75,17 @@ const resetOneTime: Rule = (ground) => {
   };
 };
 
+/** Who buys at a store front has store users only. */
+export function demandStoreLevel({ store }: Customer, level: string): void {
+  if (store && level !== 'CALL_SHOP_OPERATOR') refuse(400);
+}
+
 const createWebUser: Rule = (ground) => {
   const { world, actor, params, classes } = ground;
   const given = params['i_customer'];
   if (given !== undefined && given !== actor.id) demandRight(actor, 'customers_mgmt', edit);
   const customer = given === undefined ? actor : within(ground);
+  demandStoreLevel(customer, text(params['i_access_level'] ?? 'ADMINISTRATOR'));
   demandPolicy(params['web_password'], customer.attributes['i_password_policy']);
   demandLoginFree(world, classes['web_login']);
   return {
@@ -137,6 +144,7 @@ export function setLogin(user: User, web_login: string, login_class: string): vo
 const updateWebUser: Rule = (ground) => {
   const { world, params, classes } = ground;
   const user = changeableUser(ground);
+  if (params['i_access_level'] !== undefined) demandStoreLevel(user.customer, text(params['i_access_level']));
   demandPolicy(params['web_password'], user.customer.attributes['i_password_policy']);
   const level = params['i_access_level'];
   if (level !== undefined && level !== 'ADMINISTRATOR') demandNotLast(world, user);

@@ -224,6 +224,7 @@ const replaceReseller: Rule = (ground) => {
   }
   const store = target.owner && storeOf(world, target.owner, params['store_front']);
   if (store && (peopleOf(world, target).length === 0 || addressesOf(world, target).length === 0)) refuse(400);
+  if (store && peopleOf(world, target).some(({ level }) => level !== 'CALL_SHOP_OPERATOR')) refuse(400);
   const name_class = classes['name'] ?? '';
   if (world.customers.some((each) => !each.deleted && each !== target && each.name_class === name_class))
     refuse(409);
