@@ -451,6 +451,9 @@ describe('deletion', () => {
     );
     expect(answers.filter((answer) => !/^(OK|200|401|403|404)/.test(answer))).toEqual([]);
     expect(answers.filter((answer) => answer === 'OK').length).toBeGreaterThanOrEqual(4);
+    // All lock in one order, so nobody waits for somebody who waits for him.
+    const deadlocks = 'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()';
+    expect(await runSql(server, deadlocks)).toEqual([{ deadlocks: 0 }]);
   });
 });
 
