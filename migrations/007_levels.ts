@@ -42,6 +42,7 @@ const entries = `
   ALTER TABLE entries ENABLE TRIGGER entries_append_only;
   ALTER TABLE entries
     ALTER booked_at SET NOT NULL,
+    ALTER booked_at SET DEFAULT clock_timestamp(),
     ADD CONSTRAINT entries_balance_after_check CHECK ((i_customer IS NULL) = (balance_after IS NULL));
   COMMENT ON COLUMN entries.prepaid IS 'what the prepaid part of the balance rose by; negative: fell by';
   COMMENT ON COLUMN entries.balance_after IS 'the balance of the account after this entry; null: the account of the platform';

@@ -29,7 +29,7 @@ export interface ImportOptions {
 }
 
 /** Columns of an export that tell what came to be and cannot be given. */
-const answeredColumns = ['i_customer', 'base_currency', 'blocked'];
+const answeredColumns = ['i_customer', 'base_currency', 'blocked', 'prepaid'];
 const wholesalerColumn = 'i_wholesaler';
 
 /** What a row came to. */

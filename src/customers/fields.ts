@@ -188,7 +188,7 @@ export const optionalAttributes = {
   callshop_enabled: featureSwitch('callshop_enabled', 'The call shop is enabled.'),
   overcommit_protection: featureSwitch(
     'overcommit_protection',
-    'Together, its direct sub-customers cannot be topped up beyond its own balance.',
+    'Balances and credit limits of all customers below it, at any depth, cannot be raised together beyond its own balance.',
   ),
   overcommit_limit: own(
     'overcommit_limit',

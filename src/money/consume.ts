@@ -59,7 +59,7 @@ function passOn(covered: bigint, price: bigint, priceAbove: bigint): bigint {
 }
 
 const least = (one: bigint, other: bigint): bigint => (one < other ? one : other);
-const notNegative = (amount: bigint): bigint => (amount > 0n ? amount : 0n);
+const notNegative = (micros: bigint): bigint => (micros > 0n ? micros : 0n);
 
 /** A balance and its prepaid part. */
 export interface Funds {

@@ -83,14 +83,26 @@ const recordFunds = (
     i_customer,
   });
 
+interface ReversalParams {
+  readonly i_payment: number;
+}
+
+/** The payment, of a living customer below the actor. */
+export const beforeReversal = (db: Transaction, actor: Id, { i_payment }: ReversalParams) =>
+  findReversible(db, actor, i_payment);
+
 /**
  * Takes a payment back, once, by a payment that is linked to it: every account that it moved moves back, and what it
  * took from a prepaid part is prepaid again. A charge was paid at every level, so only root takes it back: anybody else
  * would take money from those above.
  */
-export async function reversePayment(call: Call, { i_payment }: { i_payment: number }) {
+export async function reversePayment(
+  call: Call,
+  { i_payment }: ReversalParams,
+  _prepared?: undefined,
+  found?: PaymentRow,
+) {
   const { db, actor } = call;
-  const found = await findReversible(db, actor, i_payment);
   if (!found) throw notFound('Payment');
   assertReversible(call, found);
   // Another call may have taken it back while this one waits for the lock.

@@ -17,7 +17,7 @@ import {
   time,
 } from '../core/schema';
 import { paymentKinds } from './books';
-import { beforeFunds, beforeTransfer, fundsOf, reversePayment, transferFunds } from './funds';
+import { beforeFunds, beforeReversal, beforeTransfer, fundsOf, reversePayment, transferFunds } from './funds';
 import { priceMethods } from './prices';
 import { getPaymentInfo, getPaymentsList, getStatement } from './reading';
 
@@ -130,6 +130,7 @@ export const moneyMethods = [
     params: struct({ i_payment: bigId('The payment; no transfer and no reversal.'), idempotency_key }),
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
+    ahead: beforeReversal,
     run: reversePayment,
   }),
   defineMethod({

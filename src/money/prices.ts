@@ -22,52 +22,43 @@ interface PriceKey {
   readonly currency?: string;
 }
 
+/** `$3` is the currency; null: that of the owner. */
+const key = (owner: string): string =>
+  `coalesce($3, (SELECT o.base_currency FROM customers o WHERE o.i_customer = ${owner}))`;
 const setStatement = sql(
   'set_price',
-  `WITH before AS (
-     SELECT amount FROM prices WHERE i_customer = $1 AND product = $2 AND currency = $3 FOR UPDATE)
-   INSERT INTO prices (i_customer, product, currency, amount) VALUES ($1, $2, $3, $4)
+  `WITH key AS (SELECT ${key('$1')} AS currency),
+   before AS (
+     SELECT p.amount FROM prices p JOIN key USING (currency) WHERE p.i_customer = $1 AND p.product = $2 FOR UPDATE OF p)
+   INSERT INTO prices (i_customer, product, currency, amount) SELECT $1, $2, currency, $4 FROM key
    ON CONFLICT ON CONSTRAINT prices_pkey DO UPDATE SET amount = excluded.amount
-   RETURNING (SELECT trim_scale(amount)::text FROM before) AS before`,
+   RETURNING currency, (SELECT trim_scale(amount)::text FROM before) AS before`,
 );
 const deleteStatement = sql(
   'delete_price',
-  `DELETE FROM prices WHERE i_customer = $1 AND product = $2 AND currency = $3
-   RETURNING trim_scale(amount)::text AS before`,
+  `DELETE FROM prices WHERE i_customer = $1 AND product = $2 AND currency = ${key('$1')}
+   RETURNING currency, trim_scale(amount)::text AS before`,
 );
 const listStatement = sql(
   'list_prices',
   'SELECT product, currency, amount::text FROM prices WHERE i_customer = $1 ORDER BY product, currency',
 );
-const currencyStatement = sql(
-  'base_currency',
-  'SELECT base_currency AS currency FROM customers WHERE i_customer = $1',
-);
-
-async function currencyOf({ db, actor }: Call, { currency }: PriceKey): Promise<string> {
-  if (currency !== undefined) return currency;
-  const [row] = await db.query<{ currency: string }>(currencyStatement, [actor.i_customer]);
-  if (!row) throw notFound();
-  return row.currency;
-}
-
 async function setPrice(call: Call, params: PriceKey & { readonly amount: Money }) {
-  const currency = await currencyOf(call, params);
   const { product, amount } = params;
-  const values = [call.actor.i_customer, product, currency, amount];
-  const [row] = await call.db.query<{ before: string | null }>(setStatement, values);
-  await recordPrice(call, 'U', { product, currency }, [row?.before ?? null, amount]);
-  return { result: 'OK' as const, product, currency };
+  const values = [call.actor.i_customer, product, params.currency ?? null, amount];
+  const [row] = await call.db.query<{ currency: string; before: string | null }>(setStatement, values);
+  if (!row) throw notFound();
+  await recordPrice(call, 'U', { product, currency: row.currency }, [row.before, amount]);
+  return { result: 'OK' as const, product, currency: row.currency };
 }
 
 async function deletePrice(call: Call, params: PriceKey) {
-  const currency = await currencyOf(call, params);
   const { product } = params;
-  const values = [call.actor.i_customer, product, currency];
-  const [row] = await call.db.query<{ before: string }>(deleteStatement, values);
+  const values = [call.actor.i_customer, product, params.currency ?? null];
+  const [row] = await call.db.query<{ currency: string; before: string }>(deleteStatement, values);
   if (!row) throw notFound('Price');
-  await recordPrice(call, 'D', { product, currency }, [row.before, null]);
-  return { result: 'OK' as const, product, currency };
+  await recordPrice(call, 'D', { product, currency: row.currency }, [row.before, null]);
+  return { result: 'OK' as const, product, currency: row.currency };
 }
 
 const recordPrice = (

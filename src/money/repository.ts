@@ -1,6 +1,7 @@
 /** The statements that read the books. */
 import type { Page } from '../core/batches';
 import type { RowQuery } from '../core/bounded-rows';
+import type { Id } from '../core/method';
 import type { Actor } from '../core/rights';
 import type { Money } from '../core/schema';
 import { type Queryable, type Transaction, lookup, sql } from '../db/database';
@@ -50,7 +51,7 @@ export async function findPayment(
 /** A payment of a living customer below the actor. */
 export async function findReversible(
   db: Transaction,
-  actor: Actor,
+  actor: Id,
   i_payment: number,
 ): Promise<PaymentRow | undefined> {
   const [row] = await db.query<PaymentRow>(findReversibleStatement, [i_payment, actor.i_customer]);
@@ -109,7 +110,7 @@ const boundsStatement = lookup(
      coalesce(k.balance_after, 0)::text AS closing, coalesce(k.i_entry, 0) AS last_entry
    FROM customers c
    LEFT JOIN LATERAL (${lastBefore('$2')}) o ON true
-   LEFT JOIN LATERAL (${lastBefore(`coalesce(greatest($2, $3::timestamptz), 'infinity')`)}) k ON true
+   LEFT JOIN LATERAL (${lastBefore(`coalesce($3::timestamptz, 'infinity')`)}) k ON true
    WHERE c.i_customer = $1 AND $4 = ANY(c.path)`,
 );
 

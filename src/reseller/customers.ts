@@ -172,14 +172,9 @@ export async function transferTo(
 export async function removeReseller(call: Call, uuid: string, close_balance: boolean) {
   const place = await findResellerId(call.db, call.actor, uuid);
   if (!place) throw notFound();
-  const { result: _ok, ...closed } = await deleteCustomer(
-    call,
-    { i_customer: place.id },
-    undefined,
-    undefined,
-    !close_balance,
-  );
-  return closed;
+  const named = { i_customer: place.id };
+  const { closed, returned, debt } = await deleteCustomer(call, named, undefined, undefined, !close_balance);
+  return { closed, returned, debt };
 }
 
 export async function demandReseller(

@@ -135,15 +135,15 @@ describe('the database', () => {
     );
     const insert = (values: string) =>
       sql(
-        `INSERT INTO entries (i_payment, i_customer, currency, amount) VALUES ${values.replaceAll('$', String(payment?.i_payment))}`,
+        `INSERT INTO entries (i_payment, i_customer, currency, amount, balance_after) VALUES ${values.replaceAll('$', String(payment?.i_payment))}`,
       );
     for (const values of [
-      `($, 1, 'USD', 5)`,
-      `($, 1, 'USD', 5), ($, NULL, 'USD', -4.999999)`,
-      `($, 1, 'USD', 5), ($, NULL, 'EUR', -5)`,
+      `($, 1, 'USD', 5, 5)`,
+      `($, 1, 'USD', 5, 5), ($, NULL, 'USD', -4.999999, NULL)`,
+      `($, 1, 'USD', 5, 5), ($, NULL, 'EUR', -5, NULL)`,
     ])
       await expect(insert(values)).rejects.toThrow(/sum to zero/);
-    await expect(insert(`($, 1, 'USD', 0)`)).rejects.toThrow(/entries_amount_check/);
+    await expect(insert(`($, 1, 'USD', 0, 0)`)).rejects.toThrow(/entries_amount_check/);
   });
 });
 
@@ -211,10 +211,33 @@ describe('overcommit protection', () => {
     await server.root.call('deleteCustomer', { i_customer: first });
   });
 
-  test('binds neither where it is off, nor the customers further down, nor root', async () => {
+  test('counts customers at every depth, and tells its figures to nobody below', async () => {
     const middle = await makeMember(server, owner.as, { balance: 1 });
-    await create({ balance: 1_000 }, middle.as);
+    const deep = newCustomer({ i_tariff: null, balance: 39.000001 });
+    expect(await refusal('createCustomer', deep, middle.as)).toBe('402 Over the overcommit limit');
+    for (const caller of [owner.as, server.root]) {
+      const params = { ...deep, i_wholesaler: middle.i_customer };
+      expect(await refusal('createCustomer', params, caller)).toBe(over('39'));
+    }
+    await create({ balance: 39 }, middle.as);
+    expect(await refusal('updateCustomer', { i_customer: first, balance: 60.01 })).toBe(over('0'));
+  });
+
+  test('counts credit limits, whoever gave them', async () => {
+    const middle = await makeMember(server, owner.as, { credit_limit: 10 });
+    const leaf = await create({ credit_limit: 30 }, middle.as);
+    expect(await refusal('updateCustomer', { i_customer: leaf, credit_limit: 30.01 })).toBe(over('0'));
+    expect(
+      await refusal('createCustomer', newCustomer({ i_tariff: null, credit_limit: 0.01 }), owner.as),
+    ).toBe(over('0'));
+    await update(leaf, { credit_limit: 0 });
+    await update(first, { balance: 90 });
+  });
+
+  test('binds neither where it is off nor root, and counts anew when it is switched on', async () => {
+    const middle = await makeMember(server, owner.as, { balance: 1 });
     await update(owner.i_customer, { overcommit_protection: false });
+    await create({ balance: 1_000 }, middle.as);
     await update(first, { balance: 5_000 });
     await update(owner.i_customer, { overcommit_protection: true });
     expect(await refusal('updateCustomer', { i_customer: first, balance: 5_001 })).toBe(over('0'));

@@ -51,8 +51,10 @@ async function bookMany(i_customer: number, count: number): Promise<void> {
        INSERT INTO payments (kind, i_customer, amount, currency, request_id)
        SELECT 'add_funds', $1, 0.01, 'USD', 'many' FROM generate_series(1, $2) RETURNING i_payment),
      booked AS (
-       INSERT INTO entries (i_payment, i_customer, currency, amount)
-       SELECT i_payment, $1, 'USD', 0.01 FROM made UNION ALL SELECT i_payment, NULL, 'USD', -0.01 FROM made)
+       INSERT INTO entries (i_payment, i_customer, currency, amount, balance_after)
+       SELECT i_payment, $1, 'USD', 0.01, c.balance + 0.01 * row_number() OVER (ORDER BY i_payment)
+       FROM made, customers c WHERE c.i_customer = $1
+       UNION ALL SELECT i_payment, NULL, 'USD', -0.01, NULL FROM made)
      UPDATE customers SET balance = balance + 0.01 * $2 WHERE i_customer = $1`,
     i_customer,
     count,

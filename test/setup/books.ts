@@ -17,6 +17,25 @@ const proofs: Readonly<Record<string, string>> = {
     SELECT c.i_customer, c.balance::text, e.sum::text FROM customers c
     LEFT JOIN (SELECT i_customer, sum(amount) FROM entries GROUP BY i_customer) e USING (i_customer)
     WHERE c.balance <> coalesce(e.sum, 0)`,
+  'every prepaid part is the sum of its entries': `
+    SELECT c.i_customer, c.prepaid::text, e.sum::text FROM customers c
+    LEFT JOIN (SELECT i_customer, sum(prepaid) FROM entries GROUP BY i_customer) e USING (i_customer)
+    WHERE c.prepaid <> coalesce(e.sum, 0)`,
+  'no prepaid part is more than its balance': `
+    SELECT i_customer, balance::text, prepaid::text FROM customers WHERE prepaid < 0 OR prepaid > greatest(balance, 0)`,
+  'every entry carries the balance after it': `
+    SELECT i_entry FROM (
+      SELECT i_entry, balance_after, sum(amount) OVER (PARTITION BY i_customer ORDER BY i_entry) AS running
+      FROM entries WHERE i_customer IS NOT NULL) e WHERE balance_after IS DISTINCT FROM running`,
+  'the entries of an account are dated in their order': `
+    SELECT i_entry FROM (
+      SELECT i_entry, i_customer, booked_at, lag(booked_at) OVER (PARTITION BY i_customer ORDER BY i_entry) AS before
+      FROM entries) e WHERE i_customer IS NOT NULL AND booked_at < before`,
+  'every overcommit sum is that of the customers below': `
+    SELECT c.i_customer, c.committed::text FROM customers c WHERE c.committed IS DISTINCT FROM
+      CASE WHEN c.overcommit_protection THEN (
+        SELECT coalesce(sum(greatest(b.balance, 0) + b.credit_limit), 0) FROM customers b
+        WHERE c.i_customer = ANY(b.path) AND b.i_customer <> c.i_customer AND b.deleted_at IS NULL) END`,
   'every entry is in the currency of its customer': `
     SELECT e.i_entry, e.currency, c.base_currency FROM entries e JOIN customers c USING (i_customer)
     WHERE e.currency <> c.base_currency`,

@@ -64,7 +64,7 @@ export async function makeRelative(
   const i_tariff = await makeTariff(server, member);
   const [ids] = await runSql<Pick<Target, 'i_payment' | 'i_web_user'>>(
     server,
-    `SELECT i_payment, i_web_user FROM payments p JOIN users u USING (i_customer) WHERE i_customer = $1 AND is_default`,
+    `SELECT i_payment::float8 AS i_payment, i_web_user FROM payments p JOIN users u USING (i_customer) WHERE i_customer = $1 AND is_default`,
     member.i_customer,
   );
   if (!ids) throw new Error('A customer was made without a payment or a user');

@@ -72,8 +72,8 @@ const seeds = (i_wholesaler: number): string[] => [
   `INSERT INTO payments (i_payment, kind, i_customer, amount, currency, request_id)
    SELECT i, 'add_funds', i, 1, 'USD', 'seed' FROM generate_series(1001, ${customers} + 1000) i`,
   `SELECT setval(pg_get_serial_sequence('payments', 'i_payment'), ${customers} + 1000)`,
-  `INSERT INTO entries (i_payment, i_customer, currency, amount)
-   SELECT i, CASE sign WHEN 1 THEN i END, 'USD', sign
+  `INSERT INTO entries (i_payment, i_customer, currency, amount, balance_after)
+   SELECT i, CASE sign WHEN 1 THEN i END, 'USD', sign, CASE sign WHEN 1 THEN 1 END
    FROM generate_series(1001, ${customers} + 1000) i, (VALUES (1), (-1)) sides (sign)`,
   `INSERT INTO audit_records (created_at, request_id, caller, address, method, action, resource, i_customer, changes)
    SELECT now() - make_interval(hours => i % 5000), 'seed', 'seed', '::1', 'seed', 'U', 'seed', i, '{}'
