@@ -1,5 +1,6 @@
 /** Reading the books: payments one by one, and statements of a period; those of deleted customers too. */
 import { inBatches, isEmpty, mapRows } from '../core/batches';
+import { narrowStep } from '../core/bounded-rows';
 import { isNegative, negate, plain, sum } from '../core/decimal';
 import type { Call } from '../core/method';
 import type { Money } from '../core/schema';
@@ -35,7 +36,9 @@ export async function getPaymentsList(call: Call<Database>, params: PaymentsPara
     to: timeOrNull(params.end_date),
     sign: params.type === undefined ? null : params.type === 'credit' ? (1 as const) : (-1 as const),
   };
-  const rows = await inBatches<ListedPayment>(call, params, (page) => listPayments(actor, filter, page));
+  const rows = await inBatches<ListedPayment>(call, { ...params, step: narrowStep }, (page) =>
+    listPayments(actor, filter, page),
+  );
   // Where there are none, it is still to be told whether there is such a customer.
   if (isEmpty(rows)) await demandWithin(db, actor, params.i_customer, 'deleted too');
   return { result: 'OK' as const, payments: mapRows(rows, paymentOf) };
@@ -80,7 +83,9 @@ export async function getStatement(
   const sums = await statementSums(db, call.actor, period);
   if (!sums.is_within) throw notFound();
   const [opening, closing] = [plain(sums.opening), plain(sums.closing)];
-  const rows = await inBatches<StatementRow>(call, {}, (page) => statementRows(period, sums, page));
+  const rows = await inBatches<StatementRow>(call, { step: narrowStep }, (page) =>
+    statementRows(period, sums, page),
+  );
   // Rows come in order, so each balance is the one before and its amount.
   let balance = opening;
   const entries = mapRows(rows, (row) => ({

@@ -3,7 +3,7 @@
  * `admin`; the login that the whole platform knows is `<name>@<name of the customer>`.
  */
 import { hashPassword } from '../core/credentials';
-import { readPage } from '../core/bounded-rows';
+import { narrowStep, readPage } from '../core/bounded-rows';
 import { isUuid } from '../core/formats';
 import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
@@ -125,7 +125,7 @@ async function listUsers(
   const from = start;
   return readPage<UserRow>(
     call,
-    limit,
+    { size: limit, step: narrowStep },
     (last, size) => listResellerUsers(actor.i_customer, last?.id ?? from, size),
     ({ uuid }) => uuid,
   );
