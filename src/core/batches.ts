@@ -2,7 +2,7 @@
  * Long lists piece by piece: rows are read in batches by key, so that a list of any length stands
  * in memory only in part and no connection waits for a slow reader.
  */
-import { type ListCall, type NextRows, type RowQuery, firstStep, readPart } from './bounded-rows';
+import { type Bounds, type ListCall, type NextRows, type RowQuery, readPart, wideStep } from './bounded-rows';
 import type { Batches } from './schema';
 
 const batchSize = 1_000;
@@ -15,6 +15,12 @@ export interface Page<T> {
   readonly size: number;
 }
 
+interface Range extends Pick<Bounds, 'step'> {
+  readonly offset?: number | undefined;
+  /** Absent: all. */
+  readonly limit?: number | undefined;
+}
+
 /**
  * Reads by `query` until `limit` rows or the end, in batches of at most 1,000 rows and TREELINE_PAGE_LIMIT_BYTES.
  * The first batch is read at once, as part of the call, so that what fails in it is answered as a fault; a list that
@@ -22,37 +28,38 @@ export interface Page<T> {
  */
 export async function inBatches<T>(
   call: ListCall,
-  range: { readonly offset?: number | undefined; readonly limit?: number | undefined },
+  { offset = 0, limit = Infinity, step }: Range,
   query: (page: Page<T>) => RowQuery,
 ): Promise<readonly T[] | Batches<T>> {
-  const limit = range.limit ?? Infinity;
   if (limit === 0) return [];
-  const next: NextRows<T> = (last, size) =>
-    query({ last, offset: last === undefined ? (range.offset ?? 0) : 0, size });
-  const { rows, bytes, isEnd } = await readPart(call, { size: Math.min(batchSize, limit) }, next);
+  const next: NextRows<T> = (last, size) => query({ last, offset: last === undefined ? offset : 0, size });
+  const { rows, bytes, isEnd } = await readPart(call, { size: Math.min(batchSize, limit), step }, next);
   if (isEnd || rows.length >= limit) return rows;
-  return Object.assign(following(call, rows, limit - rows.length, next), { held_bytes: bytes });
+  const rest = following(call, { size: limit - rows.length, step }, next, rows);
+  return Object.assign(rest, { held_bytes: bytes });
 }
 
 async function* following<T>(
   call: ListCall,
-  firstRows: readonly T[],
-  limit: number,
+  { size, step }: Bounds,
   next: NextRows<T>,
+  firstRows: readonly T[],
 ): AsyncGenerator<readonly T[], void> {
   let rows = firstRows;
-  let left = limit;
+  let left = size;
   for (;;) {
     yield rows;
     if (left <= 0) return;
-    // As many rows as the batch before had are likely to fit again.
-    const first = Math.max(firstStep, rows.length);
-    const part = await readPart(call, { size: Math.min(batchSize, left), first, last: rows.at(-1) }, next);
+    const bounds = { size: Math.min(batchSize, left), step: stepAfter(rows.length, step) };
+    const part = await readPart(call, bounds, next, rows.at(-1));
     rows = part.rows;
     if (rows.length === 0) return;
     left = part.isEnd ? 0 : left - rows.length;
   }
 }
+
+/** Where few rows filled a batch, the next ones are likely to be as wide: more are not asked for at once. */
+const stepAfter = (rows: number, step: number | undefined): number => Math.min(step ?? wideStep, rows + 1);
 
 /** Whether there is nothing in it; what comes in batches has at least one. */
 export const isEmpty = <T>(rows: readonly T[] | Batches<T>): boolean =>

@@ -23,33 +23,45 @@ export interface Part<T> {
   readonly isEnd: boolean;
 }
 
-/** The first step. Sixteen rows of the widest kind (64 KiB) make one page of the default size. */
-export const firstStep = 16;
-/** PostgreSQL reads at most so many times the rows that were read before, where these were narrow. */
-const stepGrowth = 8;
+/**
+ * How many rows one statement reads. PostgreSQL reads and sends all of them, also those that are then dropped, so a
+ * step of the widest rows must cost little more than a page: 16 rows of 64 KiB, or 256 of 4 KiB.
+ */
+export const wideStep = 16;
+/** The first step of a wide list. Old rows may be wider than what is taken today. */
+const firstWideStep = 4;
+/** For lists of which no row can be wider than a few KiB. */
+export const narrowStep = 256;
+
+export interface Bounds {
+  /** How many rows at most. */
+  readonly size: number;
+  /** `narrowStep` only where the declared lengths of all columns allow it. Absent: `wideStep`. */
+  readonly step?: number | undefined;
+}
 
 /**
- * Reads at most `size` rows and about TREELINE_PAGE_LIMIT_BYTES: it stops after the row that reaches the limit.
- * The rows come in growing steps, so that PostgreSQL does not read 1,000 wide rows of which 16 fit.
+ * Reads at most `size` rows and about TREELINE_PAGE_LIMIT_BYTES after the row `start`: it stops after the row that
+ * reaches the limit.
  */
 export async function readPart<T>(
   { db, config }: ListCall,
-  { size, first = firstStep, last }: { size: number; first?: number; last?: T | undefined },
+  { size, step = wideStep }: Bounds,
   next: NextRows<T>,
+  start?: T,
 ): Promise<Part<T>> {
   const rows: T[] = [];
   let bytes = 0;
-  let step = first;
   while (rows.length < size) {
     const left = config.page_limit_bytes - bytes;
     // With no bytes left, one row is asked for: it is dropped, and tells that there are more.
-    const asked = left > 0 ? Math.min(step, size - rows.length) : 1;
-    const found = await db.queryWithin<T>(left, ...next(rows.at(-1) ?? last, asked));
+    const most = rows.length === 0 && step <= wideStep ? firstWideStep : step;
+    const asked = left > 0 ? Math.min(most, step, size - rows.length) : 1;
+    const found = await db.queryWithin<T>(left, ...next(rows.at(-1) ?? start, asked));
     for (const row of found.rows) rows.push(row);
     bytes += found.bytes;
     if (found.isCut) return { rows, bytes, isEnd: false };
     if (found.rows.length < asked) return { rows, bytes, isEnd: true };
-    step *= stepGrowth;
   }
   return { rows, bytes, isEnd: false };
 }
@@ -57,12 +69,12 @@ export async function readPart<T>(
 /** Reads a page of at most `size` rows; where there are more, `next` is the cursor of its last row. */
 export async function readPage<T>(
   call: ListCall,
-  size: number,
+  { size, step }: Bounds,
   next: NextRows<T>,
   cursorOf: (row: T) => string,
 ): Promise<Page<T>> {
   // One row more than asked for tells whether there are more.
-  const { rows, isEnd } = await readPart(call, { size: size + 1 }, next);
+  const { rows, isEnd } = await readPart(call, { size: size + 1, step }, next);
   const items = rows.slice(0, size);
   const last = isEnd ? undefined : items.at(-1);
   return { items, next: last === undefined ? null : cursorOf(last) };

@@ -3,7 +3,7 @@
  * so rows of one time are neither lost nor doubled, and what is made meanwhile moves nothing.
  */
 import { badParameter } from '../faults';
-import { type ListCall, type RowQuery, readPage } from './bounded-rows';
+import { type Bounds, type ListCall, type RowQuery, readPage } from './bounded-rows';
 import type { Page } from './operation';
 import { integer, optional, text } from './schema';
 
@@ -42,13 +42,13 @@ const tokenForm = /^(\d{1,18}) (\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?[+
  */
 export async function newestPage<T extends Placed>(
   call: ListCall,
-  { page_size = 100, page_token = '' }: NewestParams,
+  { page_size = 100, page_token = '', step }: NewestParams & Pick<Bounds, 'step'>,
   query: (time: string, id: string, size: number) => RowQuery,
 ): Promise<Page<T>> {
   const given = page_token === '' ? (['infinity', '0'] as const) : placeOf(page_token);
   return readPage<T>(
     call,
-    page_size,
+    { size: page_size, step },
     (last, size) => query(...(last ? ([last.place_time, String(last.place_id)] as const) : given), size),
     tokenOf,
   );

@@ -1,5 +1,6 @@
 /** listCustomers: the direct sub-customers of the actor, in order of i_customer. */
 import { inBatches } from '../core/batches';
+import { narrowStep } from '../core/bounded-rows';
 import type { Call, ReadCost } from '../core/method';
 import { nameKey } from '../core/names';
 import type { Money } from '../core/schema';
@@ -72,7 +73,7 @@ export async function listCustomers(call: Call<Database>, params: ListParams) {
         ...pattern,
       ])
     : [];
-  const customers = await inBatches<Item>(call, params, ({ last, offset, size }) => {
+  const customers = await inBatches<Item>(call, { ...params, step: narrowStep }, ({ last, offset, size }) => {
     const statement =
       pattern.length > 0 ? matchingStatement : isPage(offset, size) ? pageStatement : batchStatement;
     const after = last?.i_customer ?? params.after ?? 0;

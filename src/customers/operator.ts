@@ -1,5 +1,6 @@
 /** The calls about customers that only the command line has. None of them is ever in the list of a face. */
 import { inBatches, mapRows } from '../core/batches';
+import { narrowStep } from '../core/bounded-rows';
 import { hashGivenPassword } from '../core/hashing';
 import { type Call, defineMethod } from '../core/method';
 import { bit, double, id, integer, nullable, ok, optional, streamed, struct, text } from '../core/schema';
@@ -14,7 +15,7 @@ import { beforeCreation, createCustomerWithCommit, demandLoginFromName } from '.
 /** Everybody below the actor, at any depth; whoever stands above others comes before them. */
 async function exportCustomers(call: Call<Database>) {
   const total = await repository.countBelow(call.db, call.actor);
-  const rows = await inBatches<repository.InfoRow>(call, {}, ({ last, size }) =>
+  const rows = await inBatches<repository.InfoRow>(call, { step: narrowStep }, ({ last, size }) =>
     repository.listInfo(call.actor, last?.customer.i_customer ?? 0, size),
   );
   const named = ({ customer, wholesaler, commission_agent }: repository.InfoRow) => ({

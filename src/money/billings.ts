@@ -1,5 +1,5 @@
 /** The entries of one account in the books, the newest first. An id is the number of the entry in the form of a uuid (version 8). */
-import type { ListCall } from '../core/bounded-rows';
+import { type ListCall, narrowStep } from '../core/bounded-rows';
 import { type NewestParams, type Placed, newestPage } from '../core/newest';
 import type { Page } from '../core/operation';
 import type { Money } from '../core/schema';
@@ -39,7 +39,7 @@ export const newestBillings = (
   i_customer: number,
   params: NewestParams,
 ): Promise<Page<BillingRow>> =>
-  newestPage<BillingRow & Placed>(call, params, (_time, id, size) => [
+  newestPage<BillingRow & Placed>(call, { ...params, step: narrowStep }, (_time, id, size) => [
     newestStatement,
     [i_customer, id, size],
   ]);

@@ -1,5 +1,6 @@
 /** Reading the books: payments one by one, and statements of a period; those of deleted customers too. */
 import { inBatches, isEmpty, mapRows } from '../core/batches';
+import { narrowStep } from '../core/bounded-rows';
 import { isNegative, negate, plain } from '../core/decimal';
 import type { Call } from '../core/method';
 import type { Money } from '../core/schema';
@@ -36,7 +37,9 @@ export async function getPaymentsList(call: Call<Database>, params: PaymentsPara
     to: timeOrNull(params.end_date),
     sign: params.type === undefined ? null : params.type === 'credit' ? (1 as const) : (-1 as const),
   };
-  const rows = await inBatches<ListedPayment>(call, params, (page) => listPayments(actor, filter, page));
+  const rows = await inBatches<ListedPayment>(call, { ...params, step: narrowStep }, (page) =>
+    listPayments(actor, filter, page),
+  );
   // Where there are none, it is still to be told whether there is such a customer.
   if (isEmpty(rows)) await demandWithin(db, actor, params.i_customer, 'deleted too');
   return { result: 'OK' as const, payments: mapRows(rows, paymentOf) };
@@ -84,7 +87,7 @@ export async function getStatement(
   if (mayStillChange(call, period.to)) await awaitBooked(db, actor, period);
   const bounds = await statementBounds(db, actor, period);
   if (!bounds) throw notFound();
-  const rows = await inBatches<StatementRow>(call, {}, (page) =>
+  const rows = await inBatches<StatementRow>(call, { step: narrowStep }, (page) =>
     statementRows(actor, i_customer, bounds, page),
   );
   const entries = mapRows(rows, (row) => ({

@@ -198,7 +198,7 @@ export async function pageOfResellers(
   const from = start;
   return readPage<CustomerRow>(
     call,
-    limit,
+    { size: limit },
     (last, size) => listResellers(actor, last?.id ?? from, size),
     ({ uuid }) => uuid,
   );

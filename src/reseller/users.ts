@@ -2,7 +2,7 @@
  * The users of the actor. A user's name is unique within its customer, so every store may have its
  * `admin`; the login that the whole platform knows is `<name>@<name of the customer>`.
  */
-import { readPage } from '../core/bounded-rows';
+import { narrowStep, readPage } from '../core/bounded-rows';
 import { isUuid } from '../core/formats';
 import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
@@ -125,7 +125,7 @@ async function listUsers(
   const from = start;
   return readPage<UserRow>(
     call,
-    limit,
+    { size: limit, step: narrowStep },
     (last, size) => listResellerUsers(actor.i_customer, last?.id ?? from, size),
     ({ uuid }) => uuid,
   );

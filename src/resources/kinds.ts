@@ -31,6 +31,8 @@ export interface Kind<V extends object = Values> {
   readonly readable: readonly string[];
   /** Every column that is written; undefined leaves one as it is. */
   readonly columns: (values: V, seal: Seal) => Values;
+  /** Every object is at most a few KiB, so lists read many at once. */
+  readonly isNarrow?: true;
   /** Members of which a record says only that they changed. */
   readonly secret?: readonly string[];
 }
@@ -39,6 +41,7 @@ export const numberKind: Kind<{ readonly number: string }> = {
   table: 'numbers',
   id: 'i_number',
   noun: 'Number',
+  isNarrow: true,
   product: 'number',
   readable: ['number'],
   columns: ({ number }) => ({ number }),
@@ -57,6 +60,7 @@ export const sipUserKind: Kind<SipUser> = {
   table: 'sip_users',
   id: 'i_sip_user',
   noun: 'SIP user',
+  isNarrow: true,
   product: 'sip_user',
   readable: ['name', 'extension', 'display_name', 'caller_id'],
   columns: ({ name, extension, password, display_name, caller_id }, seal) => ({
@@ -74,6 +78,7 @@ export const domainKind: Kind<{ readonly name: string }> = {
   table: 'domains',
   id: 'i_domain',
   noun: 'Domain',
+  isNarrow: true,
   product: 'domain',
   readable: ['name'],
   columns: ({ name }) => ({ name, name_key: nameKey(name) }),
@@ -113,6 +118,7 @@ export const addressKind: Kind<Address> = {
   table: 'addresses',
   id: 'i_address',
   noun: 'Address',
+  isNarrow: true,
   readable: ['street_one', 'street_two', 'street_three', 'city', 'state', 'zip', 'country_code'],
   columns: ({ street_one, street_two, street_three, city, state, zip, country_code }) => ({
     street_one,

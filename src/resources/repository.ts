@@ -1,6 +1,6 @@
 /** The statements on owned objects, made once for each kind. */
 import { type Queryable, type Statement, type Transaction, lookup, sql } from '../db/database';
-import type { ListCall, RowQuery } from '../core/bounded-rows';
+import { type ListCall, type RowQuery, narrowStep, wideStep } from '../core/bounded-rows';
 import type { Money } from '../core/schema';
 import { type NewestParams, type Placed, newestPage, olderThan, placeColumns } from '../core/newest';
 import type { Page } from '../core/operation';
@@ -21,7 +21,10 @@ export interface Owned {
   readonly cost_currency: string | null;
 }
 
-type AnyKind = Pick<Kind, 'table' | 'id' | 'readable'>;
+type AnyKind = Pick<Kind, 'table' | 'id' | 'readable' | 'isNarrow'>;
+
+/** How many rows a list of the kind reads at once. */
+export const stepOf = ({ isNarrow }: AnyKind): number => (isNarrow ? narrowStep : wideStep);
 
 /** One statement for each kind and purpose, prepared once on each connection. */
 const statements = new Map<string, Statement>();
@@ -98,7 +101,7 @@ export const listNewest = (
     () => `SELECT ${columnsOf(kind)}, ${placeColumns('r', kind.id)} FROM ${fromOf(kind)}
      WHERE r.i_customer = $1 AND r.deleted_at IS NULL AND ${olderThan('r', kind.id, 2)}`,
   );
-  return newestPage(call, params, (...cursor) => [list, [i_customer, ...cursor]]);
+  return newestPage(call, { ...params, step: stepOf(kind) }, (...cursor) => [list, [i_customer, ...cursor]]);
 };
 
 /** Whether all of these are living objects of the customer, which are held against deletion. */

@@ -95,7 +95,7 @@ export async function pageOfOwned(
   const start = after === undefined ? 0 : await placeAfter(call.db, kind, i_customer, after);
   return readPage<OwnedRow>(
     call,
-    limit,
+    { size: limit, step: repository.stepOf(kind) },
     (last, size) => repository.listOwned(kind, i_customer, last?.id ?? start, size),
     ({ uuid }) => uuid,
   );

@@ -16,6 +16,7 @@ export const tenantNumberKind: Kind<TenantNumber> = {
   table: 'numbers',
   id: 'i_number',
   noun: 'Number',
+  isNarrow: true,
   product: 'number',
   readable: ['number', 'name', 'detail', 'call_flow_id', 'message_flow_id'],
   columns: ({ number, name, detail, call_flow_id, message_flow_id }) => ({
@@ -55,6 +56,7 @@ export const queueKind: Kind<Queue> = {
   table: 'queues',
   id: 'i_queue',
   noun: 'Queue',
+  isNarrow: true,
   readable: [
     'name',
     'detail',
@@ -79,6 +81,7 @@ export const tagKind: Kind<Described> = {
   table: 'tags',
   id: 'i_tag',
   noun: 'Tag',
+  isNarrow: true,
   readable: ['name', 'detail'],
   columns: ({ name, detail }) => ({ name, detail }),
 };
@@ -93,6 +96,7 @@ export const accessKeyKind: Kind<AccessKey> = {
   table: 'access_keys',
   id: 'i_access_key',
   noun: 'Access key',
+  isNarrow: true,
   readable: ['name', 'detail', 'token_prefix', 'tm_expire'],
   columns: ({ name, detail, token_prefix, token_hash, tm_expire }) => ({
     name,

@@ -1,6 +1,7 @@
 /** The rules and statements of tariffs: they belong to one customer, and their currency never changes. */
 import { changesBetween } from '../core/audit';
 import { inBatches } from '../core/batches';
+import { narrowStep } from '../core/bounded-rows';
 import type { Call } from '../core/method';
 import { type Database, sql } from '../db/database';
 import { badParameter, conflict, notFound } from '../faults';
@@ -99,7 +100,7 @@ export async function listTariffs(
   call: Call<Database>,
   params: { offset?: number; limit?: number; name_pattern?: string },
 ) {
-  const tariffs = await inBatches<Tariff>(call, params, ({ last, offset, size }) => [
+  const tariffs = await inBatches<Tariff>(call, { ...params, step: narrowStep }, ({ last, offset, size }) => [
     listStatement,
     [call.actor.i_customer, params.name_pattern ?? null, last?.i_tariff ?? 0, offset, size],
   ]);

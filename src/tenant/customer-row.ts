@@ -1,5 +1,6 @@
 /** A customer as the tenant API shows it, and the statements that find it. */
 import type { Call, Id } from '../core/method';
+import { narrowStep } from '../core/bounded-rows';
 import { type NewestParams, type Placed, newestPage, placeColumns } from '../core/newest';
 import type { Page } from '../core/operation';
 import { permissions } from '../core/permission';
@@ -88,7 +89,7 @@ export const ownTenant = async ({ db }: Pick<Reader, 'db'>, i_customer: number):
 export const newestTenants = (call: Call<Database>, params: NewestParams): Promise<Page<CustomerRow>> => {
   const { i_customer } = call.actor;
   const statement = i_customer === rootId ? newestOfAllStatement : newestStatement;
-  return newestPage<CustomerRow & Placed>(call, params, (_time, id, size) => [
+  return newestPage<CustomerRow & Placed>(call, { ...params, step: narrowStep }, (_time, id, size) => [
     statement,
     [i_customer, id, size],
   ]);

@@ -6,6 +6,7 @@
 import { demandRightOver } from '../core/authorize';
 import { changesBetween, secretChange } from '../core/audit';
 import { inBatches, isEmpty } from '../core/batches';
+import { narrowStep } from '../core/bounded-rows';
 import type { Call } from '../core/method';
 import { demandPolicy, demandSatisfies } from '../core/password-policy';
 import { demandWithin } from '../core/tree';
@@ -119,7 +120,7 @@ export async function listWebUsers(
 ) {
   const i_customer = params.i_customer ?? call.actor.i_customer;
   const { db, actor } = call;
-  const web_users = await inBatches<UserRow>(call, params, (page) =>
+  const web_users = await inBatches<UserRow>(call, { ...params, step: narrowStep }, (page) =>
     repository.listUsers(actor, i_customer, page),
   );
   if (isEmpty(web_users)) await demandWithin(db, actor, i_customer);
