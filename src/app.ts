@@ -25,13 +25,17 @@ import { customerMethods } from './customers/methods';
 import { dictionaryMethods } from './dictionaries/methods';
 import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
+import { boundBytes } from './faces/http/bytes';
+import { boundConnections } from './faces/http/connections';
 import { docsRoutes } from './faces/docs/routes';
+import { tellWhen } from './faces/http/entrance';
 import { jsonFace } from './faces/json/face';
 import { resellerDocs } from './faces/reseller/docs';
 import { resellerFace } from './faces/reseller/face';
 import { tenantDocs } from './faces/tenant/docs';
 import { givenRequestId, tenantBase, tenantFace } from './faces/tenant/face';
 import { xmlrpcFace } from './faces/xmlrpc/face';
+import { Fault } from './faults';
 import { moneyMethods } from './money/methods';
 import { platformMethods } from './platform/methods';
 import { resellerOperations } from './reseller/operations';
@@ -84,6 +88,8 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   const app = createServer(config, log);
   const authenticate = createAuthenticate(core);
   app.decorateRequest('caller');
+  boundConnections(app.server, config, log);
+  boundBytes(app, config);
   xmlrpcFace(app, core, authenticate);
   jsonFace(app, core, authenticate);
   resellerFace(app, core, resellerOperations);
@@ -158,7 +164,8 @@ function createServer(config: Config, log: Logger): FastifyInstance {
   });
   hangUpWhenClosing(app);
   app.setNotFoundHandler(nothingHere);
-  app.setErrorHandler((error: FastifyError, request, reply) => {
+  app.setErrorHandler((error: FastifyError | Fault, request, reply) => {
+    if (error instanceof Fault) return tellWhen(reply.code(error.http), error).send({ error: error.message });
     const status = error.statusCode ?? 500;
     if (status < 500) return reply.code(status).send({ error: error.message });
     log.error('Internal error', { request_id: request.id, stack: error.stack });

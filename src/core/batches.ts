@@ -81,6 +81,6 @@ async function* eachInTurn<T>(
     }
   } finally {
     // Whoever stops reading ends the list.
-    await iterator.return?.(undefined);
+    await iterator.return();
   }
 }
