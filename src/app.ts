@@ -88,7 +88,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   const app = createServer(config, log);
   const authenticate = createAuthenticate(core);
   app.decorateRequest('caller');
-  boundConnections(app.server, config, log);
+  boundConnections(app.server, config);
   boundBytes(app, config);
   xmlrpcFace(app, core, authenticate);
   jsonFace(app, core, authenticate);

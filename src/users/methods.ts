@@ -8,6 +8,7 @@ import { accessLevels } from './repository';
 import {
   blockWebUser,
   createWebUser,
+  demandMayCreateUser,
   deleteWebUser,
   getWebUserInfo,
   listWebUsers,
@@ -98,6 +99,7 @@ export const userMethods = [
     }),
     result: oneUserAnswer,
     faults: ['not_found', 'conflict'],
+    mayCall: demandMayCreateUser,
     prepare: hashGivenPassword,
     run: createWebUser,
   }),

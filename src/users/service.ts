@@ -28,6 +28,14 @@ export interface UserFields {
   readonly email?: string | null;
 }
 
+/** Throws fault 403: a user of a customer below needs the right to edit. It is known before the password is hashed. */
+export function demandMayCreateUser(
+  { actor }: Pick<Call, 'actor'>,
+  { i_customer = actor.i_customer }: { readonly i_customer?: number },
+): void {
+  if (i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
+}
+
 /** Makes a user of the actor, or of a customer below it. */
 export async function createWebUser(
   call: Call,
@@ -36,7 +44,6 @@ export async function createWebUser(
 ) {
   const { actor, db } = call;
   const i_customer = params.i_customer ?? actor.i_customer;
-  if (i_customer !== actor.i_customer) demand(actor, 'customers_mgmt:edit');
   const [, i_web_user] = await Promise.all([
     demandWithin(db, actor, i_customer),
     makeUser(call, i_customer, params, password_hash),
