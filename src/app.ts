@@ -26,13 +26,17 @@ import { dictionaryMethods } from './dictionaries/methods';
 import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
 import { BrowserRefused, refuseForeignPages } from './faces/http/browser';
+import { boundBytes } from './faces/http/bytes';
+import { boundConnections } from './faces/http/connections';
 import { docsRoutes } from './faces/docs/routes';
+import { tellWhen } from './faces/http/entrance';
 import { jsonFace } from './faces/json/face';
 import { resellerDocs } from './faces/reseller/docs';
 import { resellerFace } from './faces/reseller/face';
 import { tenantDocs } from './faces/tenant/docs';
 import { givenRequestId, tenantBase, tenantFace } from './faces/tenant/face';
 import { xmlrpcFace } from './faces/xmlrpc/face';
+import { Fault } from './faults';
 import { moneyMethods } from './money/methods';
 import { platformMethods } from './platform/methods';
 import { resellerOperations } from './reseller/operations';
@@ -88,6 +92,8 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   const authenticate = createAuthenticate(core);
   refuseForeignPages(app, log);
   app.decorateRequest('caller');
+  boundConnections(app.server, config);
+  boundBytes(app, config);
   xmlrpcFace(app, core, authenticate);
   jsonFace(app, core, authenticate);
   resellerFace(app, core, resellerOperations);
@@ -162,7 +168,8 @@ function createServer(config: Config, log: Logger): FastifyInstance {
   });
   hangUpWhenClosing(app);
   app.setNotFoundHandler(nothingHere);
-  app.setErrorHandler((error: FastifyError, request, reply) => {
+  app.setErrorHandler((error: FastifyError | Fault, request, reply) => {
+    if (error instanceof Fault) return tellWhen(reply.code(error.http), error).send({ error: error.message });
     const status = error.statusCode ?? 500;
     if (error instanceof BrowserRefused) return reply.code(status).type('text/plain').send(error.message);
     if (status < 500) return reply.code(status).send({ error: error.message });

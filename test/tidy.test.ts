@@ -306,6 +306,17 @@ const bans: readonly Ban[] = [
     sample: 'const groups = Map.groupBy(list, key)',
   },
   {
+    what: 'a password hash out of turn',
+    replacement: 'the `hash` that `prepare` gets, call.hashing, or hashingFor of core/hashing.ts',
+    found: (node) => isCall(node, 'hashPassword', 'verifyPassword'),
+    sample: 'await hashPassword(password)',
+    allowed: {
+      'src/core/credentials.ts': 'makes the hash against which unknown logins are checked',
+      'src/core/hashing.ts': 'it takes the turns',
+      'src/system/first-start.ts': 'there are no callers yet',
+    },
+  },
+  {
     what: 'eval',
     replacement: 'a function',
     found: (node) =>

@@ -27,7 +27,8 @@ function optionOf(name: string, schema: TSchema, required: boolean): Option {
 }
 
 /** Under which name commander keeps the option. */
-export const optionKey = (option: string): string => camelCase(option.replace(/^--/, '').replaceAll('-', '_'));
+export const optionKey = (option: string): string =>
+  camelCase(option.replace(/^--/, '').replaceAll('-', '_'));
 
 /** An option for each parameter but those that are given by position. */
 export function addParameters(command: Command, method: Method, without: readonly string[] = []): Command {

@@ -67,7 +67,7 @@ async function findNamed(find: Find, caller: Caller, named: Named | undefined): 
  */
 export function authorize(caller: Caller, actor: Actor, method: Method, params: Params): void {
   demandDeclaredRight(caller, actor, method);
-  method.mayCall?.({ caller, actor }, params);
+  method.mayCall?.({ caller, actor, right: method.right }, params);
 }
 
 function demandDeclaredRight(caller: Caller, actor: Actor, { right }: Method): void {

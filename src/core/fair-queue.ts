@@ -27,21 +27,6 @@ export interface FairQueueLimits {
   readonly what: string;
 }
 
-export interface FairQueue {
-  /**
-   * Takes a place: undefined when there is one now, else a promise that resolves when it is the share's
-   * turn. Throws fault 429 when too many of the share wait already; rejects with fault 503 when there is no
-   * place within `wait_ms` or before `deadline` (as `performance.now()` tells it).
-   */
-  enter(share: Share, deadline?: number): Promise<void> | undefined;
-  /** Gives a place back. Exactly once for each place taken, with the same share. */
-  leave(share: Share): void;
-  /** Runs `work` in a place. */
-  run<T>(share: Share, deadline: number, work: () => Promise<T>): Promise<T>;
-  /** How many places are taken, and how many wait. */
-  state(): { readonly running: number; readonly waiting: number };
-}
-
 interface Waiter {
   readonly start: () => void;
 }
@@ -63,133 +48,143 @@ interface GroupState {
 export const tooManyCalls = (what: string, retry_after_s = 1): Fault =>
   new Fault('too_many_calls', `Too many ${what}, retry in ${retry_after_s} seconds`, { retry_after_s });
 
-export function createFairQueue(limits: FairQueueLimits): FairQueue {
-  const groups = new Map<Share['group'], GroupState>();
+export class FairQueue {
+  private readonly groups = new Map<Share['group'], GroupState>();
   /** Groups that have ready callers and a place left under their limit, in the order of their turns. */
-  const ready = new Set<GroupState>();
-  let running = 0;
-  let waiting = 0;
+  private readonly ready = new Set<GroupState>();
+  private running = 0;
+  private waiting = 0;
 
-  const groupOf = (name: Share['group']): GroupState => {
-    let group = groups.get(name);
-    if (!group) groups.set(name, (group = { running: 0, waiting: 0, callers: new Map(), ready: new Set() }));
+  constructor(private readonly limits: FairQueueLimits) {}
+
+  /**
+   * Takes a place: undefined when there is one now, else a promise that resolves when it is the share's
+   * turn. Throws fault 429 when too many of the share wait already; rejects with fault 503 when there is no
+   * place within `wait_ms` or before `deadline` (as `performance.now()` tells it).
+   */
+  enter(share: Share, deadline = Infinity): Promise<void> | undefined {
+    const { limits } = this;
+    const group = this.groupOf(share.group);
+    const caller = callerOf(group, share.caller);
+    const isFree =
+      this.running < limits.places &&
+      group.running < limits.placesPerGroup &&
+      caller.running < limits.placesPerCaller;
+    if (isFree) {
+      this.take(group, caller);
+      return undefined;
+    }
+    if (caller.waiting.size >= limits.waitingPerCaller || group.waiting >= limits.waitingPerGroup) {
+      this.forget(share, group, caller);
+      throw tooManyCalls(limits.what);
+    }
+    return this.wait(share, group, caller, deadline);
+  }
+
+  /** Gives a place back. Exactly once for each place taken, with the same share. */
+  leave(share: Share): void {
+    const group = this.groupOf(share.group);
+    const caller = callerOf(group, share.caller);
+    this.running -= 1;
+    group.running -= 1;
+    caller.running -= 1;
+    if (group.waiting > 0) this.place(group, caller);
+    this.forget(share, group, caller);
+    if (this.ready.size > 0) this.startNext();
+  }
+
+  /** Runs `work` in a place. */
+  async run<T>(share: Share, deadline: number, work: () => Promise<T>): Promise<T> {
+    await this.enter(share, deadline);
+    try {
+      return await work();
+    } finally {
+      this.leave(share);
+    }
+  }
+
+  /** How many places are taken, and how many wait. */
+  state(): { readonly running: number; readonly waiting: number } {
+    return { running: this.running, waiting: this.waiting };
+  }
+
+  private groupOf(name: Share['group']): GroupState {
+    let group = this.groups.get(name);
+    if (!group)
+      this.groups.set(name, (group = { running: 0, waiting: 0, callers: new Map(), ready: new Set() }));
     return group;
-  };
+  }
 
-  const callerOf = (group: GroupState, name: Share['caller']): CallerState => {
-    let caller = group.callers.get(name);
-    if (!caller) group.callers.set(name, (caller = { running: 0, waiting: new Set() }));
-    return caller;
-  };
-
-  /** Puts both into the order of turns, at the end, or takes them out of it. */
-  const place = (group: GroupState, caller: CallerState): void => {
-    if (caller.waiting.size > 0 && caller.running < limits.placesPerCaller) group.ready.add(caller);
-    else group.ready.delete(caller);
-    if (group.ready.size > 0 && group.running < limits.placesPerGroup) ready.add(group);
-    else ready.delete(group);
-  };
-
-  const take = (group: GroupState, caller: CallerState): void => {
-    running += 1;
+  private take(group: GroupState, caller: CallerState): void {
+    this.running += 1;
     group.running += 1;
     caller.running += 1;
-  };
+  }
+
+  /** Puts both into the order of turns, at the end, or takes them out of it. */
+  private place(group: GroupState, caller: CallerState): void {
+    const { placesPerCaller, placesPerGroup } = this.limits;
+    if (caller.waiting.size > 0 && caller.running < placesPerCaller) group.ready.add(caller);
+    else group.ready.delete(caller);
+    if (group.ready.size > 0 && group.running < placesPerGroup) this.ready.add(group);
+    else this.ready.delete(group);
+  }
 
   /** Starts those whose turn it is. Afterwards all places are taken, or nobody is ready. */
-  const startNext = (): void => {
-    while (running < limits.places) {
-      const [group] = ready;
+  private startNext(): void {
+    while (this.running < this.limits.places) {
+      const [group] = this.ready;
       const [caller] = group?.ready ?? [];
       const [waiter] = caller?.waiting ?? [];
       if (!group || !caller || !waiter) return;
-      caller.waiting.delete(waiter);
-      group.waiting -= 1;
-      waiting -= 1;
-      take(group, caller);
+      this.stopWaiting(group, caller, waiter);
+      this.take(group, caller);
       // To the end of both rounds.
-      ready.delete(group);
+      this.ready.delete(group);
       group.ready.delete(caller);
-      place(group, caller);
+      this.place(group, caller);
       waiter.start();
     }
-  };
+  }
 
-  const forget = (
-    { group: name, caller: callerName }: Share,
-    group: GroupState,
-    caller: CallerState,
-  ): void => {
-    if (caller.running === 0 && caller.waiting.size === 0) group.callers.delete(callerName);
-    if (group.running === 0 && group.waiting === 0) groups.delete(name);
-  };
+  private stopWaiting(group: GroupState, caller: CallerState, waiter: Waiter): void {
+    caller.waiting.delete(waiter);
+    group.waiting -= 1;
+    this.waiting -= 1;
+  }
 
-  const wait = (share: Share, group: GroupState, caller: CallerState, deadline: number): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const wait_ms = Math.min(limits.wait_ms, deadline - performance.now());
+  private wait(share: Share, group: GroupState, caller: CallerState, deadline: number): Promise<void> {
+    const { wait_ms, what } = this.limits;
+    return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         start: () => {
           clearTimeout(timer);
           resolve();
         },
       };
-      const timer = setTimeout(
-        () => {
-          caller.waiting.delete(waiter);
-          group.waiting -= 1;
-          waiting -= 1;
-          place(group, caller);
-          forget(share, group, caller);
-          reject(unavailable(new Error(`No place for one of the ${limits.what} in time`)));
-        },
-        Math.max(0, wait_ms),
-      );
+      const giveUp = (): void => {
+        this.stopWaiting(group, caller, waiter);
+        this.place(group, caller);
+        this.forget(share, group, caller);
+        reject(unavailable(new Error(`No place for one of the ${what} in time`)));
+      };
+      const timer = setTimeout(giveUp, Math.max(0, Math.min(wait_ms, deadline - performance.now())));
       caller.waiting.add(waiter);
       group.waiting += 1;
-      waiting += 1;
-      place(group, caller);
+      this.waiting += 1;
+      this.place(group, caller);
     });
+  }
 
-  const enter = (share: Share, deadline = Infinity): Promise<void> | undefined => {
-    const group = groupOf(share.group);
-    const caller = callerOf(group, share.caller);
-    const isFree =
-      running < limits.places &&
-      group.running < limits.placesPerGroup &&
-      caller.running < limits.placesPerCaller;
-    if (isFree) {
-      take(group, caller);
-      return undefined;
-    }
-    if (caller.waiting.size >= limits.waitingPerCaller || group.waiting >= limits.waitingPerGroup) {
-      forget(share, group, caller);
-      throw tooManyCalls(limits.what);
-    }
-    return wait(share, group, caller, deadline);
-  };
+  /** Nothing is kept of those who neither run nor wait. */
+  private forget(share: Share, group: GroupState, caller: CallerState): void {
+    if (caller.running === 0 && caller.waiting.size === 0) group.callers.delete(share.caller);
+    if (group.running === 0 && group.waiting === 0) this.groups.delete(share.group);
+  }
+}
 
-  const leave = (share: Share): void => {
-    const group = groupOf(share.group);
-    const caller = callerOf(group, share.caller);
-    running -= 1;
-    group.running -= 1;
-    caller.running -= 1;
-    if (group.waiting > 0) place(group, caller);
-    forget(share, group, caller);
-    if (ready.size > 0) startNext();
-  };
-
-  return {
-    enter,
-    leave,
-    run: async (share, deadline, work) => {
-      await enter(share, deadline);
-      try {
-        return await work();
-      } finally {
-        leave(share);
-      }
-    },
-    state: () => ({ running, waiting }),
-  };
+function callerOf(group: GroupState, name: Share['caller']): CallerState {
+  let caller = group.callers.get(name);
+  if (!caller) group.callers.set(name, (caller = { running: 0, waiting: new Set() }));
+  return caller;
 }

@@ -9,9 +9,9 @@ import type { Turns } from './turns';
 
 export interface Hashing {
   /** Returns the argon2id hash. Throws fault 429 or 503 when there is no turn for the caller. */
-  hash(password: string): Promise<string>;
+  readonly hash: (password: string) => Promise<string>;
   /** Whether the password fits; without a stored hash it takes the same time and says no. Throws as `hash` does. */
-  verify(stored: string | null | undefined, password: string): Promise<boolean>;
+  readonly verify: (stored: string | null | undefined, password: string) => Promise<boolean>;
 }
 
 /** Hashing for one caller, until `deadline` as `performance.now()` tells it. */

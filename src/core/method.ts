@@ -92,7 +92,7 @@ interface Declaration<P extends TObject, R extends TSchema> {
    * Throws fault 403 where caller, actor and parameters alone tell that the call is not allowed. It runs
    * right after `right`, before anything that is dear.
    */
-  readonly mayCall?: (call: Pick<Call, 'caller' | 'actor'>, params: Static<P>) => void;
+  readonly mayCall?: (call: Pick<Call, 'caller' | 'actor' | 'right'>, params: Static<P>) => void;
 }
 
 /** A call that changes something: it runs in one transaction, opened and ended by `core/dispatch.ts`. */

@@ -13,7 +13,7 @@
 import type { Config } from '../config';
 import { addressGroup } from './address-group';
 import { type CallRate, createCallRate } from './call-rate';
-import { type FairQueue, type FairQueueLimits, type Share, createFairQueue } from './fair-queue';
+import { FairQueue, type FairQueueLimits, type Share } from './fair-queue';
 import type { Caller } from './method';
 
 export interface Turns {
@@ -39,7 +39,7 @@ const mostOf = (places: number): number => Math.max(1, Math.floor((places * 3) /
 
 export function createTurns(config: Config): Turns {
   const queue = (limits: Partial<FairQueueLimits> & Pick<FairQueueLimits, 'places' | 'what'>): FairQueue =>
-    createFairQueue({
+    new FairQueue({
       placesPerGroup: mostOf(limits.places),
       placesPerCaller: mostOf(limits.places),
       waitingPerGroup: config.waiting_per_caller * 4,

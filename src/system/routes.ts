@@ -35,7 +35,9 @@ export function systemRoutes(
     if (!allowed)
       return reply
         .code(403)
-        .send({ error: 'Only loopback and trusted hosts, without a browser, or METRICS_TOKEN as bearer token' });
+        .send({
+          error: 'Only loopback and trusted hosts, without a browser, or METRICS_TOKEN as bearer token',
+        });
     return reply.type(metrics.content_type).send(await metrics.text());
   });
 }

@@ -9,6 +9,7 @@ import { accessLevels } from './repository';
 import {
   blockWebUser,
   createWebUser,
+  demandMayCreateUser,
   deleteWebUser,
   getWebUserInfo,
   listWebUsers,
@@ -100,6 +101,7 @@ export const userMethods = [
     }),
     result: oneUserAnswer,
     faults: ['not_found', 'conflict'],
+    mayCall: demandMayCreateUser,
     prepare: hashGivenPassword,
     run: createWebUser,
   }),

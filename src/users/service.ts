@@ -29,6 +29,14 @@ export interface UserFields {
   readonly email?: string | null;
 }
 
+/** Throws fault 403: a user of a customer below needs the right to edit. It is known before the password is hashed. */
+export function demandMayCreateUser(
+  call: Pick<Call, 'actor' | 'right'>,
+  { i_customer = call.actor.i_customer }: { readonly i_customer?: number },
+): void {
+  demandRightOver(call, i_customer);
+}
+
 /** Makes a user of the actor, or of a customer below it. */
 export async function createWebUser(
   call: Call,

@@ -67,7 +67,9 @@ let foreign: Readonly<Record<string, Things>>;
 let bare: Relative;
 let heir: Relative;
 let targets: ReadonlyMap<Relative, Things>;
-let uuids: { readonly [who in 'caller' | 'client' | 'sibling' | 'wholesaler' | 'gone' | 'blocked' | 'heir']: string };
+let uuids: {
+  readonly [who in 'caller' | 'client' | 'sibling' | 'wholesaler' | 'gone' | 'blocked' | 'heir']: string;
+};
 let blockedBelow: Relative;
 /** Proofs by face, then by who it is. */
 const proofs: Record<FaceName, Record<string, Proof>> = { reseller: {}, tenant: {} };
@@ -328,8 +330,7 @@ describe.each(cases.map((one) => [one.title, one] as const))('%s', (_title, one)
           ask(one, { proofs: [proofFor(one, caller === bare ? 'bare' : 'heir')], at });
         const { message } = refusalOf(one, await as(at), 403);
         expect(message).toContain('customers_mgmt');
-        if (!ofOthers)
-          expect(bytesOfAnswer(await as(allThings(unknown)))).toBe(bytesOfAnswer(await as(at)));
+        if (!ofOthers) expect(bytesOfAnswer(await as(allThings(unknown)))).toBe(bytesOfAnswer(await as(at)));
       }
     });
   }

@@ -414,33 +414,60 @@ describe('counts', () => {
 });
 
 describe('what is remembered of counts', () => {
+  /** Takes counts of one login, of nonces that were made at `stamp`. */
+  const taker = (life_ms: number) => {
+    const guard = createReplayGuard(life_ms);
+    return (nonce: string, count: number, { login = 'ann', stamp = 0 } = {}): boolean =>
+      guard.take(login, nonce, stamp, count);
+  };
+
   test('is bounded for one nonce: after a thousand gaps new counts are refused, and the gaps can still be filled', () => {
-    const guard = createReplayGuard(60_000);
+    const take = taker(60_000);
     const early = Array.from({ length: 1_024 }, (_, index) => 2 * index + 2);
-    expect(early.every((count) => guard.take('nonce', count))).toBe(true);
-    expect(guard.take('nonce', 5_000)).toBe(false);
-    expect(early.some((count) => guard.take('nonce', count))).toBe(false);
-    expect(guard.take('nonce', 1)).toBe(true);
-    expect(guard.take('nonce', 3)).toBe(true);
-    expect(guard.take('nonce', 5_000)).toBe(true);
-    expect(guard.take('another nonce', 5_000)).toBe(true);
+    expect(early.every((count) => take('nonce', count))).toBe(true);
+    expect(take('nonce', 5_000)).toBe(false);
+    expect(early.some((count) => take('nonce', count))).toBe(false);
+    expect(take('nonce', 1)).toBe(true);
+    expect(take('nonce', 3)).toBe(true);
+    expect(take('nonce', 5_000)).toBe(true);
+    expect(take('another nonce', 5_000)).toBe(true);
   });
 
-  test('is bounded for all nonces: those beyond the bound are refused, those within it go on', () => {
-    const guard = createReplayGuard(60_000);
-    for (let nonce = 0; nonce < 300_000; nonce += 1) guard.take(String(nonce), 1);
-    expect(guard.take('one more', 1)).toBe(false);
-    expect(guard.take('5', 1)).toBe(false);
-    expect(guard.take('5', 2)).toBe(true);
+  test('is bounded for one login: a new nonce is taken, a forgotten one is not, and other logins are not touched', () => {
+    const take = taker(60_000);
+    expect(take('of ben', 1, { login: 'ben', stamp: 0 })).toBe(true);
+    for (let made = 1; made <= 5_000; made += 1) expect(take(String(made), 1, { stamp: made })).toBe(true);
+    expect(take('5001', 1, { stamp: 5_001 })).toBe(true);
+    // Forgotten, so nobody can know whether its count is new.
+    expect(take('5', 1, { stamp: 5 })).toBe(false);
+    expect(take('5', 2, { stamp: 5 })).toBe(false);
+    // Never used, but as old as those that were forgotten.
+    expect(take('unused', 1, { stamp: 500 })).toBe(false);
+    expect(take('4999', 1, { stamp: 4_999 })).toBe(false);
+    expect(take('4999', 2, { stamp: 4_999 })).toBe(true);
+    expect(take('of ben', 1, { login: 'ben', stamp: 0 })).toBe(false);
+    expect(take('of ben', 2, { login: 'ben', stamp: 0 })).toBe(true);
+  });
+
+  test('is bounded for all logins together, and a new one still gets in', () => {
+    const take = taker(60_000);
+    for (let login = 0; login < 75; login += 1) {
+      for (let made = 0; made < 4_096; made += 1)
+        take(`${login} ${made}`, 1, { login: String(login), stamp: made });
+    }
+    expect(take('mine', 1, { login: 'newcomer', stamp: 9_999 })).toBe(true);
+    expect(take('mine', 1, { login: 'newcomer', stamp: 9_999 })).toBe(false);
+    // Nothing that was used passes again.
+    for (const made of [0, 1, 4_095]) expect(take(`0 ${made}`, 1, { login: '0', stamp: made })).toBe(false);
   });
 
   test('is forgotten when no server could accept the nonce any more', async () => {
-    const guard = createReplayGuard(50);
-    expect([guard.take('nonce', 1), guard.take('nonce', 1)]).toEqual([true, false]);
+    const take = taker(50);
+    expect([take('nonce', 1), take('nonce', 1)]).toEqual([true, false]);
     await wait(60);
-    expect(guard.take('nonce', 1)).toBe(false);
+    expect(take('nonce', 1)).toBe(false);
     await wait(60);
-    expect(guard.take('nonce', 1)).toBe(true);
+    expect(take('nonce', 1)).toBe(true);
   });
 });
 

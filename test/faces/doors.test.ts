@@ -125,7 +125,11 @@ describe('the time of a refusal tells nobody whether a login exists', () => {
 });
 
 test('5,000 idle connections keep nobody out, and are closed when their time is over', async () => {
-  const patient = await startServer({ LOG_LEVEL: 'error', TREELINE_CALL_TIMEOUT_MS: '10000' });
+  const patient = await startServer({
+    LOG_LEVEL: 'error',
+    TREELINE_CALL_TIMEOUT_MS: '10000',
+    TREELINE_CONNECTIONS_PER_ADDRESS: '10000',
+  });
   const port = Number(new URL(patient.url).port);
   let open = 0;
   const sockets: Socket[] = [];

@@ -82,7 +82,7 @@ function forwardedHops(header: string): string[] {
 }
 
 /** Without brackets, port and zone, and as IPv4 where it is one. */
-function plainAddress(text: string): string {
+export function plainAddress(text: string): string {
   const bare = text
     .trim()
     .replace(/^\[([^\]]*)\](:\d+)?$/, '$1')

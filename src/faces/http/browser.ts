@@ -55,5 +55,7 @@ export const isFromBrowser = ({ headers }: IncomingMessage): boolean =>
 /** Throws for a browser in trusted mode: any page that it shows could send the request. */
 export function demandNoBrowser(request: IncomingMessage): void {
   if (isFromBrowser(request))
-    throw new BrowserRefused('A browser is no trusted host: Origin, Referer and Sec-Fetch headers are refused');
+    throw new BrowserRefused(
+      'A browser is no trusted host: Origin, Referer and Sec-Fetch headers are refused',
+    );
 }

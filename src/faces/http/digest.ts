@@ -118,8 +118,10 @@ export function createDigest({ nonce_keys, algorithms, nonce_life_ms }: Options)
       return Math.abs(Date.now() - stamp) <= nonce_life_ms ? 'alive' : 'expired';
     },
     // By the key of the login, or the same answer would pass again under another spelling of it.
-    takeCount: ({ nonce, nc, username }) =>
-      replays.take(`${nonce} ${nameKey(username)}`, Number.parseInt(nc, 16)),
+    takeCount: ({ nonce, nc, username }) => {
+      const stamp = ours.get(nonce)?.stamp ?? stampOf(nonce) ?? -Infinity;
+      return replays.take(nameKey(username), nonce, stamp, Number.parseInt(nc, 16));
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import { type Core, type Outcome, dispatch } from '../../core/dispatch';
 import type { Struct } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
 import type { Authenticate } from '../http/authenticate';
+import { markRepeatable } from '../http/bytes';
 import { arrivalOf, identifyWith, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { readMembers } from './values';
 import { writeJson } from './write';
@@ -69,6 +70,7 @@ function readPhp(core: Core, { action, JSONString }: PhpQuery): { method: string
 }
 
 function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
+  markRepeatable(reply, outcome);
   const written = writeJson(outcome, reply.request.id);
   return (outcome instanceof Fault ? tellWhen(reply.code(outcome.http), outcome) : reply.code(200))
     .type('application/json; charset=utf-8')

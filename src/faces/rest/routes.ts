@@ -16,6 +16,7 @@ import { declared } from '../../core/schema';
 import type { Struct, Value } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
 import { BrowserRefused } from '../http/browser';
+import { markRepeatable } from '../http/bytes';
 import { arrivalOf, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { readMembers } from '../json/values';
 
@@ -51,7 +52,7 @@ export interface RestFace {
 export interface Answering {
   readonly json: (reply: FastifyReply) => FastifyReply;
   readonly send: (reply: FastifyReply, refusal: Fault | Refused) => FastifyReply;
-  readonly errorHandler: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
+  readonly errorHandler: (error: FastifyError | Fault, request: FastifyRequest, reply: FastifyReply) => void;
 }
 
 export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
@@ -61,6 +62,10 @@ export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
   };
   // What fails before there is a call, such as a body over the limit, has the form of the face too.
   const errorHandler: Answering['errorHandler'] = (error, _request, reply) => {
+    if (error instanceof Fault) {
+      void send(reply, error);
+      return;
+    }
     const status = error.statusCode ?? 500;
     if (status < 500) {
       const reason = error instanceof BrowserRefused ? error.reason : undefined;
@@ -98,6 +103,7 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
         handler: async (request, reply) => {
           const outcome = await answer(core, face, operation, check, request, reply);
           if (outcome instanceof Fault) return send(reply, outcome);
+          markRepeatable(reply, outcome);
           return json(reply.code(200)).send(face.write(operation, outcome.result));
         },
       });

@@ -10,6 +10,7 @@ import { type Core, type Outcome, dispatch } from '../../core/dispatch';
 import { membersOf } from '../../core/members';
 import { Fault } from '../../faults';
 import type { Authenticate } from '../http/authenticate';
+import { markRepeatable } from '../http/bytes';
 import { arrivalOf, identifyWith, limitsOf, readBody, tellWhen } from '../http/entrance';
 import { decodeText } from './encoding';
 import { parseCall } from './parse';
@@ -49,6 +50,7 @@ async function answer(core: Core, request: FastifyRequest, reply: FastifyReply):
 }
 
 function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
+  markRepeatable(reply, outcome);
   const written = writeOutcome(outcome);
   // HTTP 200 has no such header of its own, but a caller may look for it.
   const answer = outcome instanceof Fault ? tellWhen(reply, outcome) : reply;
