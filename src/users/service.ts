@@ -61,9 +61,14 @@ export async function makeUser(
   password_hash: string | undefined,
 ): Promise<number> {
   const { web_password, i_access_level = administratorLevel } = params;
-  if (i_access_level !== storeLevel)
-    demandStoreLevel(await repository.buysAtStore(call.db, i_customer), i_access_level);
-  if (web_password !== undefined) await demandPolicy(call.db, i_customer, web_password);
+  // They go to the database together.
+  await Promise.all([
+    i_access_level !== storeLevel &&
+      repository.buysAtStore(call.db, i_customer).then((found) => {
+        demandStoreLevel(found, i_access_level);
+      }),
+    web_password !== undefined && demandPolicy(call.db, i_customer, web_password),
+  ]);
   const i_web_user = await repository.insertUser(call.db, {
     ...params,
     i_customer,

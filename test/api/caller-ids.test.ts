@@ -67,7 +67,7 @@ describe('an idempotency key', () => {
     const scope = 'SELECT scope FROM idempotency_keys WHERE idempotency_key = $1';
     const [kept] = await runSql<{ scope: string }>(server, scope, params.idempotency_key);
     const old = `login ${member.name} ${member.i_customer} customerAddFunds`;
-    await server.db.knex.migrate.down({ name: '010_access_epochs', migrationSource } as never);
+    await server.db.knex.migrate.down({ name: '010_access_epochs', migrationSource });
     await runSql(
       server,
       'UPDATE idempotency_keys SET scope = $1 WHERE idempotency_key = $2',
