@@ -72,7 +72,7 @@ describe.each(Object.keys(requests))('over %s', (name) => {
     const { socket, received } = await startReading(name);
     await until(() => server.db.poolState().used === 0);
     await runSql(server, 'ALTER TABLE customers RENAME TO customers_elsewhere');
-    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+    const closed = new Promise((resolve) => socket.on('close', resolve));
     socket.resume();
     await closed;
     await runSql(server, 'ALTER TABLE customers_elsewhere RENAME TO customers');
