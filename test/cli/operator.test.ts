@@ -176,7 +176,9 @@ describe('erase', () => {
       'https://per.sonal.example/',
     ]);
     await server.root.call('updateCustomer', { i_customer, first_name: 'personal again', credit_limit: 5 });
-    expect(await place.query('SELECT FROM webhook_events WHERE i_customer = $1', [i_customer])).toHaveLength(1);
+    expect(await place.query('SELECT FROM webhook_events WHERE i_customer = $1', [i_customer])).toHaveLength(
+      1,
+    );
     await member.as.fault('authCustomer', { username: 'per.sonal', password: 'wrong-password' });
 
     expect(await place.run(['erase', String(i_customer), '--yes'])).toMatchObject({
