@@ -72,16 +72,9 @@ export function startSender(options: SenderOptions): Sender {
     underway.add(work);
   };
 
-  /** Claims until the slots are taken or a whole round of the families found nothing. */
   const look = async (): Promise<void> => {
     await promoteQueues(db);
-    while (slots.free() > 0 && !closed) {
-      const turn = { afterFamily: last, excluded: slots.full(), limit: slots.free() };
-      const events = await claimEvents(db, config, turn);
-      for (const event of events) begin(event);
-      if (events.length === 0 && last === 0) break;
-      last = events.length < turn.limit ? 0 : Math.max(...events.map(({ i_family }) => i_family));
-    }
+    last = await claimAll(options, slots, last, begin, () => closed);
     const wait_ms = (await waitForQueues(db)) ?? longestWait_ms;
     look_at = performance.now() + Math.min(Math.max(wait_ms, tick_ms), longestWait_ms);
   };
@@ -116,6 +109,28 @@ export function startSender(options: SenderOptions): Sender {
       await Promise.all(underway);
     },
   };
+}
+
+/**
+ * Claims events until the slots are taken or a whole round of the families found nothing. Begins after the family
+ * `last`; returns the family that had the last turn.
+ */
+async function claimAll(
+  { db, config }: SenderOptions,
+  slots: ReturnType<typeof createSlots>,
+  last: number,
+  begin: (event: ClaimedEvent) => void,
+  isClosed: () => boolean,
+): Promise<number> {
+  let afterFamily = last;
+  while (slots.free() > 0 && !isClosed()) {
+    const turn = { afterFamily, excluded: slots.full(), limit: slots.free() };
+    const events = await claimEvents(db, config, turn);
+    for (const event of events) begin(event);
+    if (events.length === 0 && afterFamily === 0) break;
+    afterFamily = events.length < turn.limit ? 0 : Math.max(...events.map(({ i_family }) => i_family));
+  }
+  return afterFamily;
 }
 
 /** Counts the deliveries under way, in all and for each family. */
