@@ -103,7 +103,7 @@ const triggers = `
   CREATE TRIGGER customers_webhook_queue AFTER UPDATE OF webhook_uri ON customers
     FOR EACH ROW WHEN (OLD.webhook_uri IS DISTINCT FROM NEW.webhook_uri) EXECUTE FUNCTION keep_webhook_queue();
   CREATE TRIGGER webhook_queues_announce AFTER UPDATE OF state ON webhook_queues
-    FOR EACH ROW WHEN (OLD.state = 'idle' AND NEW.state = 'ready') EXECUTE FUNCTION announce_table();
+    FOR EACH ROW WHEN (OLD.state IN ('idle', 'paused') AND NEW.state = 'ready') EXECUTE FUNCTION announce_table();
 `;
 
 export async function up(knex: Knex): Promise<void> {

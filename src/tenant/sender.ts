@@ -10,10 +10,19 @@ import type { Credentials } from '../core/credentials';
 import type { Database } from '../db/database';
 import { dataOf } from './event';
 import { type Resolve, deliver, hostOf, resolveByDns } from './receiver';
-import { type Attempt, type ClaimedEvent, claimEvents, finishAttempt, promoteQueues } from './webhook-queue';
+import {
+  type Attempt,
+  type ClaimedEvent,
+  claimEvents,
+  finishAttempt,
+  promoteQueues,
+  waitForQueues,
+} from './webhook-queue';
 
-/** How often the queues are looked at without an announcement: for pauses that end, and for claims that expire. */
-const poll_ms = 1_000;
+const tick_ms = 250;
+/** Should an announcement be missed. */
+const longestWait_ms = 60_000;
+const afterFailure_ms = 1_000;
 const reasonLength = 200;
 
 /** As announcements name it. */
@@ -43,6 +52,8 @@ export function startSender(options: SenderOptions): Sender {
   let closed = false;
   let looking: Promise<void> | undefined;
   let isAskedAgain = false;
+  /** When the queues are looked at without an announcement: a pause ends then, or a claim expires. */
+  let look_at = 0;
   /** The family that had the last turn. */
   let last = 0;
 
@@ -61,16 +72,11 @@ export function startSender(options: SenderOptions): Sender {
     underway.add(work);
   };
 
-  /** Claims until the slots are taken or a whole round of the families found nothing. */
   const look = async (): Promise<void> => {
     await promoteQueues(db);
-    while (slots.free() > 0 && !closed) {
-      const turn = { afterFamily: last, excluded: slots.full(), limit: slots.free() };
-      const events = await claimEvents(db, config, turn);
-      for (const event of events) begin(event);
-      if (events.length === 0 && last === 0) break;
-      last = events.length < turn.limit ? 0 : Math.max(...events.map(({ i_family }) => i_family));
-    }
+    last = await claimAll(options, slots, last, begin, () => closed);
+    const wait_ms = (await waitForQueues(db)) ?? longestWait_ms;
+    look_at = performance.now() + Math.min(Math.max(wait_ms, tick_ms), longestWait_ms);
   };
 
   const wake = (): void => {
@@ -81,15 +87,19 @@ export function startSender(options: SenderOptions): Sender {
     if (slots.free() === 0) return;
     isAskedAgain = false;
     looking = look()
-      // While the database is away, everything waits for the next poll.
-      .catch(() => undefined)
+      .catch(() => {
+        // While the database is away, everything waits.
+        look_at = performance.now() + afterFailure_ms;
+      })
       .finally(() => {
         looking = undefined;
         if (isAskedAgain) wake();
       });
   };
 
-  const timer = setInterval(wake, poll_ms).unref();
+  const timer = setInterval(() => {
+    if (performance.now() >= look_at) wake();
+  }, tick_ms).unref();
   return {
     wake,
     close: async () => {
@@ -99,6 +109,28 @@ export function startSender(options: SenderOptions): Sender {
       await Promise.all(underway);
     },
   };
+}
+
+/**
+ * Claims events until the slots are taken or a whole round of the families found nothing. Begins after the family
+ * `last`; returns the family that had the last turn.
+ */
+async function claimAll(
+  { db, config }: SenderOptions,
+  slots: ReturnType<typeof createSlots>,
+  last: number,
+  begin: (event: ClaimedEvent) => void,
+  isClosed: () => boolean,
+): Promise<number> {
+  let afterFamily = last;
+  while (slots.free() > 0 && !isClosed()) {
+    const turn = { afterFamily, excluded: slots.full(), limit: slots.free() };
+    const events = await claimEvents(db, config, turn);
+    for (const event of events) begin(event);
+    if (events.length === 0 && afterFamily === 0) break;
+    afterFamily = events.length < turn.limit ? 0 : Math.max(...events.map(({ i_family }) => i_family));
+  }
+  return afterFamily;
 }
 
 /** Counts the deliveries under way, in all and for each family. */

@@ -49,6 +49,14 @@ const promoteStatement = sql(
      ORDER BY ready_at LIMIT ${batch} FOR UPDATE SKIP LOCKED))`,
 );
 
+/** How long until a pause ends or a claim expires; a second where a ready queue is left, null where there is none. */
+const dueStatement = sql(
+  'webhook_queues_due',
+  `SELECT CASE WHEN EXISTS (SELECT FROM webhook_queues WHERE state = 'ready') THEN 1000
+     ELSE (SELECT extract(epoch FROM ready_at - now()) * 1000 FROM webhook_queues
+       WHERE state IN ('paused', 'claimed') ORDER BY ready_at LIMIT 1) END::float8 AS wait_ms`,
+);
+
 const nextFamily = (after: string): string =>
   `SELECT q.i_family FROM webhook_queues q WHERE q.state = 'ready' AND q.i_family > ${after} ORDER BY q.i_family LIMIT 1`;
 
@@ -199,6 +207,12 @@ type Claim = Pick<ClaimedEvent, 'i_customer' | 'i_family' | 'claim' | 'failures'
 /** Makes queues ready whose pause is over, or whose claim expired because its server died. */
 export async function promoteQueues(db: Queryable): Promise<void> {
   await db.query(promoteStatement);
+}
+
+/** Milliseconds until the queues should be looked at again without an announcement; undefined where nothing is due. */
+export async function waitForQueues(db: Queryable): Promise<number | undefined> {
+  const [row] = await db.query<{ wait_ms: number | null }>(dueStatement);
+  return row?.wait_ms ?? undefined;
 }
 
 /**

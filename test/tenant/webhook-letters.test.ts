@@ -20,6 +20,8 @@ const limits = {
   TREELINE_WEBHOOK_RETRY_S: '1',
 };
 
+jest.setTimeout(120_000);
+
 let server: TestServer;
 /** Holds events for a day, and few of them. */
 let patient: TestServer;

@@ -68,7 +68,7 @@ test('a slot is given back after each event: a tenant with many does not keep it
   // Seven events of two tenants: they take turns as long as both have one.
   expect(order.slice(0, 4).filter((id) => id === other.id)).toHaveLength(2);
   await server.close();
-}, 60_000);
+}, 120_000);
 
 /** Rows that the plan touches, all its steps together, the filtered ones as well. */
 async function rowsTouched(db: Client, { name, text, values }: Recorded): Promise<number> {
@@ -114,9 +114,13 @@ test('one event costs the same beside ten thousand idle tenants and the backlog 
       });
     })
   ).filter(({ name = '' }) =>
-    /promote_webhook|claim_webhook|queue_heads|event_delivered|enqueue_event|log_webhook/.test(name),
+    /promote_webhook|claim_webhook|queue_heads|event_delivered|enqueue_event|log_webhook|queues_due/.test(
+      name,
+    ),
   );
-  expect(new Set(statements.map(({ name }) => name)).size).toBe(6);
+  expect(new Set(statements.map(({ name }) => name)).size).toBe(7);
+  // From here on nobody claims what is inserted.
+  await server.close();
   const db = new Client(server.connection);
   await db.connect();
   await db.query('SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan');
@@ -131,26 +135,30 @@ test('one event costs the same beside ten thousand idle tenants and the backlog 
     return costs;
   };
   await db.query('SET session_replication_role = replica');
-  const queueOf = (state: string, family: string): string =>
-    `INSERT INTO webhook_queues (i_customer, i_family, state, waiting, waiting_bytes)
-     SELECT i, ${family}, '${state}', ${state === 'idle' ? 0 : 1}, 2 FROM generate_series`;
-  await db.query(`${queueOf('ready', '2')} (1000001, 1000002) i`);
+  const insert = (state: string, family: string, from: number, to: number): Promise<unknown> =>
+    db.query(
+      `INSERT INTO webhook_queues (i_customer, i_family, state, ready_at, waiting, waiting_bytes)
+       SELECT i, ${family}, '${state}', now() + interval '${state === 'paused' ? 1 : 0} hours', 1, 2
+       FROM generate_series(${from}, ${to}) i`,
+    );
+  await insert('ready', '2', 1_000_001, 1_000_002);
   await db.query(`UPDATE webhook_queues SET state = 'ready' WHERE i_customer = ${i_customer}`);
   await db.query('VACUUM ANALYZE webhook_queues');
   const alone = await cost();
-  await db.query(`${queueOf('ready', '2')} (1000003, 1010000) i`);
-  await db.query(`${queueOf('idle', 'i')} (2000001, 2010000) i`);
-  await db.query(`${queueOf('paused', 'i')} (3000001, 3010000) i`);
-  await db.query(`UPDATE webhook_queues SET ready_at = now() + interval '1 hour' WHERE state = 'paused'`);
+  await insert('ready', '2', 1_000_003, 1_010_000);
+  await insert('idle', 'i', 2_000_001, 2_010_000);
+  await insert('paused', 'i', 3_000_001, 3_010_000);
   await db.query('VACUUM ANALYZE webhook_queues');
   const amongMany = await cost();
-  expect(amongMany.reduce((sum, rows) => sum + rows)).toBeLessThan(200);
-  for (const [index, rows] of amongMany.entries())
-    expect([statements[index]?.name, rows]).toEqual([statements[index]?.name, alone[index]]);
   await db.end();
-  await runSql(server, 'DELETE FROM webhook_queues WHERE i_customer > 1000000');
-  await server.close();
-}, 60_000);
+  // A plan may take another way through ten rows, but never through ten thousand.
+  for (const [index, rows] of amongMany.entries())
+    expect([statements[index]?.name, Math.abs(rows - (alone[index] ?? 0)) <= 5]).toEqual([
+      statements[index]?.name,
+      true,
+    ]);
+  expect(amongMany.reduce((sum, rows) => sum + rows)).toBeLessThan(200);
+}, 120_000);
 
 test('counters stay exact while two servers deliver what many callers write', async () => {
   const connection = await makeDatabase();
@@ -216,7 +224,7 @@ test('what a server was sending when it was killed is sent by another', async ()
       ROOT_API_PASSWORD: 'known-api-password',
     },
   });
-  const url = await until('the server', () => /listens on (http:\/\/[^/]+)/.exec(program.out())?.[1]);
+  const url = await until('the server', () => /listens on (http:\/\/[^/]+)/.exec(program.out())?.[1], 60_000);
   const root = await logIn({ url } as TestServer, 'root', 'known-web-password');
   await root.ok('POST', '/customers', { name: 'Told', webhook_uri: receiver.uri });
   await until('the attempt', () => receiver.held.now === 1);
@@ -227,4 +235,4 @@ test('what a server was sending when it was killed is sent by another', async ()
   await until('the event', () => receiver.all.length === 2);
   expect(new Set(receiver.all.map(({ headers }) => headers['x-treeline-event-id'])).size).toBe(1);
   await second.close();
-}, 90_000);
+}, 180_000);
