@@ -141,6 +141,7 @@ const openOn = (connection: Found['connection'], config: Config): Database =>
     pool_size: config.pool_size,
     statement_timeout_ms: config.call_timeout_ms,
     acquire_timeout_ms: config.pool_wait_ms,
+    limits: config.limits,
   });
 
 async function openFound(config: Config, found: Found): Promise<OpenStore> {

@@ -67,7 +67,7 @@ export interface Catalogue {
 }
 
 /** They follow from the other tables, and are written again as those are. */
-const writtenByTriggers = ['descendants'];
+const writtenByTriggers = ['descendants', 'audit_index', 'usage_counts'];
 
 const tablesStatement = sql(
   'dump_tables',

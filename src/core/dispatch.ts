@@ -174,7 +174,9 @@ function keyedOf(
   const address = idempotency?.address ?? method.name;
   // With the kind: a login may be called `trusted`, too.
   const scopeOf = (i_actor: number): string => `${caller.kind} ${callerName(caller)} ${i_actor} ${address}`;
-  return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hashes });
+  const i_customer = caller.kind === 'login' ? caller.actor.i_customer : null;
+  const answer_bytes = core.config.idempotency_answer_bytes;
+  return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hashes, i_customer, answer_bytes });
 }
 
 async function runRead(

@@ -96,6 +96,7 @@ export async function startServer(
     pool_size: config.pool_size,
     statement_timeout_ms: config.call_timeout_ms,
     acquire_timeout_ms: config.pool_wait_ms,
+    limits: config.limits,
   });
   await firstStart(db, config, openCredentials(secret_key, config.secret_key_previous));
   const app = await createApp({ config, db, log, secret_key });
