@@ -33,29 +33,30 @@ interface Row {
 
 /**
  * A page costs the same however many records others have. The index by ancestor finds the records at and below the
- * actor; root has no rows in it and reads all records by time. `OFFSET 0` makes PostgreSQL find the page first.
+ * actor; root has no rows in it and reads all records by time. The page is cut from the index before any record is read.
  */
 const selected = `SELECT r.created_at, r.request_id, r.caller, r.i_actor, r.address, r.method, r.action, r.resource, r.i_customer, r.changes,
      coalesce($1 = ANY(a.path), true) AND coalesce($1 = ANY(k.path), true) AS inside`;
 const page = 'ORDER BY r.created_at, r.i_audit_record OFFSET $4 LIMIT $5';
 const isInTime = 'r.created_at >= $2 AND r.created_at < $3';
-const listOf = (records: string): string => `${selected} FROM (${records} ${page}) r
+const listOf = (records: string): string => `${selected} FROM (${records}) r
    LEFT JOIN customers a ON a.i_customer = r.i_actor LEFT JOIN customers k ON k.i_customer = r.i_caller
    ORDER BY r.created_at, r.i_audit_record`;
 const listAllStatement = sql(
   'list_audit_records',
-  listOf(`SELECT * FROM audit_records r WHERE ${isInTime}`),
+  listOf(`SELECT * FROM audit_records r WHERE ${isInTime} ${page}`),
 );
 const listBelowStatement = sql(
   'list_audit_records_below',
-  listOf(`SELECT found.* FROM audit_index r CROSS JOIN LATERAL (
-       SELECT * FROM audit_records f WHERE f.created_at = r.created_at AND f.i_audit_record = r.i_audit_record OFFSET 0) found
-     WHERE r.i_ancestor = $1 AND ${isInTime}`),
+  listOf(`SELECT f.* FROM (
+       SELECT r.created_at, r.i_audit_record FROM audit_index r WHERE r.i_ancestor = $1 AND ${isInTime} ${page}) i
+     CROSS JOIN LATERAL (
+       SELECT * FROM audit_records a WHERE a.created_at = i.created_at AND a.i_audit_record = i.i_audit_record OFFSET 0) f`),
 );
 const listOfOneStatement = sql(
   'list_audit_records_of_one',
   listOf(`SELECT r.* FROM audit_records r JOIN customers c ON c.i_customer = r.i_customer
-     WHERE r.i_customer = $6 AND $1 = ANY(c.path) AND ${isInTime}`),
+     WHERE r.i_customer = $6 AND $1 = ANY(c.path) AND ${isInTime} ${page}`),
 );
 
 async function getAuditLogs(call: Call<Database>, params: AuditParams) {

@@ -5,7 +5,7 @@
 import { type Call, defineMethod } from '../core/method';
 import { id, integer, list, nullable, ok, oneOf, struct, text } from '../core/schema';
 import { demandWithin } from '../core/tree';
-import { type Database, sql } from '../db/database';
+import { type Database, type Queryable, sql } from '../db/database';
 import { badParameter, forbidden, notFound } from '../faults';
 import { type LimitName, type Limits, limitNames, maxLimit } from '../limits';
 
@@ -46,11 +46,7 @@ const addStatement = sql(
    SELECT $1, n.name, n.amount FROM unnest($2::text[], $3::bigint[]) AS n (name, amount) WHERE n.amount IS NOT NULL`,
 );
 
-const listLimits = (
-  db: Call<Database>['db'] | Call['db'],
-  i_customer: number,
-  limits: Limits,
-): Promise<LimitRow[]> =>
+const listLimits = (db: Queryable, i_customer: number, limits: Limits): Promise<LimitRow[]> =>
   db.query<LimitRow>(listStatement, [i_customer, limitNames, limitNames.map((name) => limits[name])]);
 
 async function getCustomerLimits({ db, actor, config }: Call<Database>, params: { i_customer: number }) {
