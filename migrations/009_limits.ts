@@ -9,19 +9,52 @@ export type CountedTable = readonly [table: string, condition: string, ...trigge
 
 const countedTables: readonly CountedTable[] = [
   ['numbers', 'deleted_at IS NULL', 'numbers_count_insert', 'numbers_count_update', 'numbers_count_delete'],
-  ['sip_users', 'deleted_at IS NULL', 'sip_users_count_insert', 'sip_users_count_update', 'sip_users_count_delete'],
+  [
+    'sip_users',
+    'deleted_at IS NULL',
+    'sip_users_count_insert',
+    'sip_users_count_update',
+    'sip_users_count_delete',
+  ],
   ['domains', 'deleted_at IS NULL', 'domains_count_insert', 'domains_count_update', 'domains_count_delete'],
   ['stores', 'deleted_at IS NULL', 'stores_count_insert', 'stores_count_update', 'stores_count_delete'],
-  ['addresses', 'deleted_at IS NULL', 'addresses_count_insert', 'addresses_count_update', 'addresses_count_delete'],
+  [
+    'addresses',
+    'deleted_at IS NULL',
+    'addresses_count_insert',
+    'addresses_count_update',
+    'addresses_count_delete',
+  ],
   ['flows', 'deleted_at IS NULL', 'flows_count_insert', 'flows_count_update', 'flows_count_delete'],
   ['queues', 'deleted_at IS NULL', 'queues_count_insert', 'queues_count_update', 'queues_count_delete'],
   ['tags', 'deleted_at IS NULL', 'tags_count_insert', 'tags_count_update', 'tags_count_delete'],
-  ['access_keys', 'deleted_at IS NULL', 'access_keys_count_insert', 'access_keys_count_update', 'access_keys_count_delete'],
+  [
+    'access_keys',
+    'deleted_at IS NULL',
+    'access_keys_count_insert',
+    'access_keys_count_update',
+    'access_keys_count_delete',
+  ],
   ['tariffs', 'true', 'tariffs_count_insert', 'tariffs_count_update', 'tariffs_count_delete'],
-  ['customer_ip_ranges', 'true', 'customer_ip_ranges_count_insert', 'customer_ip_ranges_count_update', 'customer_ip_ranges_count_delete'],
+  [
+    'customer_ip_ranges',
+    'true',
+    'customer_ip_ranges_count_insert',
+    'customer_ip_ranges_count_update',
+    'customer_ip_ranges_count_delete',
+  ],
 ];
 
-/** Two tables get their insert trigger for single rows, because their inserts are frequent. */
+/** Prices have an owner only where migration 007 gave them one. */
+const countedPrices: CountedTable = [
+  'prices',
+  'true',
+  'prices_count_insert',
+  'prices_count_update',
+  'prices_count_delete',
+];
+
+/** Some tables get their insert trigger for single rows, because they are frequent. */
 const countedByRow = `
   CREATE TRIGGER customers_count_insert AFTER INSERT ON customers
     FOR EACH ROW WHEN (NEW.deleted_at IS NULL AND NEW.i_wholesaler IS NOT NULL) EXECUTE FUNCTION count_customer();
@@ -62,7 +95,7 @@ const counterTables = `
   CREATE TABLE customer_limits (
     i_customer integer NOT NULL CONSTRAINT customer_limits_i_customer_fkey REFERENCES customers,
     name text NOT NULL,
-    amount bigint NOT NULL CONSTRAINT customer_limits_amount_check CHECK (amount >= 0),
+    maximum bigint NOT NULL CONSTRAINT customer_limits_maximum_check CHECK (maximum >= 0),
     CONSTRAINT customer_limits_pkey PRIMARY KEY (i_customer, name));
   COMMENT ON TABLE customer_limits IS 'limits below those of the server, set by a customer above';
 `;
@@ -82,11 +115,11 @@ const counterFunctions = `
     SELECT used.i_customer, checked.name, checked.most FROM used, defaults, LATERAL (VALUES
       (of_resource || '_per_customer', CASE WHEN used.i_customer = i_owner THEN used.own END,
        least((defaults.most ->> (of_resource || '_per_customer'))::bigint, (
-         SELECT min(l.amount) FROM customer_limits l
+         SELECT min(l.maximum) FROM customer_limits l
          WHERE l.i_customer = ANY(owner_path) AND l.name = of_resource || '_per_customer'))),
       (of_resource || '_per_subtree', used.subtree,
        least((defaults.most ->> (of_resource || '_per_subtree'))::bigint, (
-         SELECT l.amount FROM customer_limits l
+         SELECT l.maximum FROM customer_limits l
          WHERE l.i_customer = used.i_customer AND l.name = of_resource || '_per_subtree')))
     ) checked (name, used, most)
     WHERE checked.used > checked.most - room
@@ -297,6 +330,7 @@ const vacuumAsBefore = `RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum
   toast.autovacuum_vacuum_scale_factor, toast.autovacuum_vacuum_threshold)`;
 
 export async function up(knex: Knex): Promise<void> {
+  const pricesHaveOwners = await knex.schema.hasColumn('prices', 'i_customer');
   await knex.raw(`
     ALTER TABLE customers ADD CONSTRAINT customers_depth_check CHECK (cardinality(path) <= 64);
     ALTER TABLE idempotency_keys ADD i_customer integer;
@@ -306,7 +340,7 @@ export async function up(knex: Knex): Promise<void> {
     ${countedByRow}
     ${countTriggers(['users', userCondition, 'users_count_update', 'users_count_delete'])}
     ${countTriggers(['idempotency_keys', 'i_customer IS NOT NULL', 'idempotency_keys_count_delete'])}
-    ${countedTables.map(countTriggers).join('\n')}
+    ${[...countedTables, ...(pricesHaveOwners ? [countedPrices] : [])].map(countTriggers).join('\n')}
     SELECT recount_usage();
   `);
   await knex.raw(auditTables);
@@ -346,6 +380,9 @@ export async function down(knex: Knex): Promise<void> {
     ${vacuumSettings(vacuumAsBefore)}
     DROP INDEX ${[...deletedIndexes, 'users_deleted_at_index', 'customers_deleted_css_index'].join(', ')};
     ${triggers.map(([name, table]) => `DROP TRIGGER ${name} ON ${table};`).join('\n')}
+    DROP TRIGGER IF EXISTS prices_count_insert ON prices;
+    DROP TRIGGER IF EXISTS prices_count_update ON prices;
+    DROP TRIGGER IF EXISTS prices_count_delete ON prices;
     DROP TRIGGER customers_count_insert ON customers;
     DROP TRIGGER customers_count_update ON customers;
     DROP TRIGGER users_count_insert ON users;

@@ -22,6 +22,7 @@ export const limitedResources = {
   deleted_customers: resource('deleted customers, whose books stay', 1_000_000, 10_000_000),
   users: resource('web users', 10_000, 10_000_000),
   tariffs: resource('tariffs', 1_000, 100_000),
+  prices: resource('prices', 1_000, 1_000_000),
   sip_users: resource('SIP users', 10_000, 10_000_000),
   numbers: resource('numbers', 10_000, 10_000_000),
   domains: resource('domains', 1_000, 1_000_000),
@@ -57,13 +58,15 @@ export const limitNames = Object.keys(defaultLimits) as LimitName[];
 /** Reads `numbers_per_customer=500,flows_per_subtree=0`; absent ones keep their defaults. Throws an Error with the rule. */
 export function asLimits(text: string): Limits {
   const parts = text.split(',').map((part) => part.trim());
-  const given = parts.filter((part) => part !== '').map((part): [string, number] => {
-    const [name = '', amount = ''] = part.split('=').map((side) => side.trim());
-    if (!Object.hasOwn(defaultLimits, name) || !/^\d{1,10}$/.test(amount) || Number(amount) > maxLimit) {
-      throw new Error(`NAME=NUMBER, separated by commas, where NAME is one of ${limitNames.join(', ')}`);
-    }
-    return [name, Number(amount)];
-  });
+  const given = parts
+    .filter((part) => part !== '')
+    .map((part): [string, number] => {
+      const [name = '', maximum = ''] = part.split('=').map((side) => side.trim());
+      if (!Object.hasOwn(defaultLimits, name) || !/^\d{1,10}$/.test(maximum) || Number(maximum) > maxLimit) {
+        throw new Error(`NAME=NUMBER, separated by commas, where NAME is one of ${limitNames.join(', ')}`);
+      }
+      return [name, Number(maximum)];
+    });
   return { ...defaultLimits, ...Object.fromEntries(given) };
 }
 

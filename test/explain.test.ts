@@ -58,7 +58,13 @@ test('a page of audit records costs the same however many records others have', 
     );
   await fill(reader.i_customer, 300);
   const [statement] = plans.filter(({ name }) => name === 'list_audit_records_below');
-  const page = [reader.i_customer, new Date(Date.now() - 3_600_000), new Date(Date.now() + 3_600_000), 0, 100];
+  const page = [
+    reader.i_customer,
+    new Date(Date.now() - 3_600_000),
+    new Date(Date.now() + 3_600_000),
+    0,
+    100,
+  ];
   const before = await blocksRead(statement?.text ?? '', page);
   await fill(others.i_customer, 100_000);
   await server.db.query({ text: 'ANALYZE audit_records, audit_index' });

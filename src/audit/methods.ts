@@ -103,7 +103,10 @@ export const auditMethods = [
       end_date: optional(time('Before this; absent: one hour after start_date.')),
       limit: optional(integer('Answer at most so many; absent: 100.', { minimum: 0, maximum: 100 })),
       offset: optional(
-        integer('Skip so many, at most 10,000; narrow the dates to see more.', { minimum: 0, maximum: 10_000 }),
+        integer('Skip so many, at most 10,000; narrow the dates to see more.', {
+          minimum: 0,
+          maximum: 10_000,
+        }),
       ),
       i_customer: optional(id('Only what concerns this customer.')),
     }),

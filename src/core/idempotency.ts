@@ -62,11 +62,16 @@ export async function once<T>(
     if (Buffer.byteLength(text) <= answer_bytes) db.atCommit(keepStatement, [scope, key, text]);
     return answer;
   }
-  const [kept] = await db.query<{ content_hash: string; answer: T; is_kept: boolean }>(findStatement, [scope, key]);
+  const [kept] = await db.query<{ content_hash: string; answer: T; is_kept: boolean }>(findStatement, [
+    scope,
+    key,
+  ]);
   if (!kept || !content_hashes.includes(kept.content_hash))
     throw conflict('The idempotency_key was used with other content');
   if (!kept.is_kept)
-    throw conflict(`The call was made already, but its answer was over ${answer_bytes} bytes and was not kept`);
+    throw conflict(
+      `The call was made already, but its answer was over ${answer_bytes} bytes and was not kept`,
+    );
   return kept.answer;
 }
 

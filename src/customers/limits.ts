@@ -12,7 +12,7 @@ import { type LimitName, type Limits, limitNames, maxLimit } from '../limits';
 interface LimitRow {
   readonly name: LimitName;
   /** What holds. */
-  readonly amount: number;
+  readonly maximum: number;
   /** What was set for this customer; null: nothing. */
   readonly set: number | null;
   readonly used: number;
@@ -21,13 +21,13 @@ interface LimitRow {
 /** Of root there are none, because root has no limits. */
 const listStatement = sql(
   'list_customer_limits',
-  `SELECT n.name, least(n.amount, (
-       SELECT min(l.amount) FROM customer_limits l WHERE l.i_customer = ANY(c.path) AND l.name = n.name))::int AS amount,
-     (SELECT l.amount FROM customer_limits l WHERE l.i_customer = c.i_customer AND l.name = n.name)::int AS set,
+  `SELECT n.name, least(n.maximum, (
+       SELECT min(l.maximum) FROM customer_limits l WHERE l.i_customer = ANY(c.path) AND l.name = n.name))::int AS maximum,
+     (SELECT l.maximum FROM customer_limits l WHERE l.i_customer = c.i_customer AND l.name = n.name)::int AS set,
      (SELECT greatest(coalesce(sum(CASE WHEN n.name LIKE '%_per_customer' THEN u.own ELSE u.subtree END), 0), 0)
       FROM usage_counts u WHERE u.i_customer = c.i_customer
         AND u.resource = regexp_replace(n.name, '_per_[a-z]+$', ''))::int AS used
-   FROM customers c, unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS n (name, amount, place)
+   FROM customers c, unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS n (name, maximum, place)
    WHERE c.i_customer = $1 AND cardinality(c.path) > 1 ORDER BY n.place`,
 );
 /** Below the actor; held, so that of two changes at once the second records what the first has set. */
@@ -42,8 +42,8 @@ const removeStatement = sql(
 );
 const addStatement = sql(
   'add_customer_limits',
-  `INSERT INTO customer_limits (i_customer, name, amount)
-   SELECT $1, n.name, n.amount FROM unnest($2::text[], $3::bigint[]) AS n (name, amount) WHERE n.amount IS NOT NULL`,
+  `INSERT INTO customer_limits (i_customer, name, maximum)
+   SELECT $1, n.name, n.maximum FROM unnest($2::text[], $3::bigint[]) AS n (name, maximum) WHERE n.maximum IS NOT NULL`,
 );
 
 const listLimits = (db: Queryable, i_customer: number, limits: Limits): Promise<LimitRow[]> =>
@@ -56,7 +56,7 @@ async function getCustomerLimits({ db, actor, config }: Call<Database>, params: 
 
 interface SetParams {
   readonly i_customer: number;
-  readonly limits: readonly { readonly name: LimitName; readonly amount: number | null }[];
+  readonly limits: readonly { readonly name: LimitName; readonly maximum: number | null }[];
 }
 
 /** Sets or removes limits of a customer below. Throws fault 403 for more than a customer above or the server allows. */
@@ -68,23 +68,25 @@ async function setCustomerLimits(call: Call, { i_customer, limits }: SetParams) 
     listLimits(db, target.i_wholesaler, config.limits),
     listLimits(db, i_customer, config.limits),
   ]);
-  for (const { name, amount } of limits) {
-    const most = above.find((row) => row.name === name)?.amount ?? config.limits[name];
-    if (amount !== null && amount > most)
+  for (const { name, maximum } of limits) {
+    const most = above.find((row) => row.name === name)?.maximum ?? config.limits[name];
+    if (maximum !== null && maximum > most)
       throw forbidden(`Limit ${name} must be at most ${most}, which holds for those above the customer`);
   }
   const names = limits.map(({ name }) => name);
   await Promise.all([
     db.query(removeStatement, [i_customer, names]),
-    db.query(addStatement, [i_customer, names, limits.map(({ amount }) => amount)]),
+    db.query(addStatement, [i_customer, names, limits.map(({ maximum }) => maximum)]),
   ]);
   const setBefore = (name: LimitName) => before.find((row) => row.name === name)?.set ?? null;
-  const changed = limits.filter(({ name, amount }) => setBefore(name) !== amount);
+  const changed = limits.filter(({ name, maximum }) => setBefore(name) !== maximum);
   await call.audit({
     action: 'U',
     resource: `customers:i_customer=${i_customer}`,
     i_customer,
-    changes: Object.fromEntries(changed.map(({ name, amount }) => [name, [setBefore(name), amount] as const])),
+    changes: Object.fromEntries(
+      changed.map(({ name, maximum }) => [name, [setBefore(name), maximum] as const]),
+    ),
   });
   return { result: 'OK' as const };
 }
@@ -104,7 +106,7 @@ export const limitMethods = [
       limits: list(
         struct({
           name: text(64, 'The limit.'),
-          amount: integer('How many are allowed: the least of what the server, those above and `set` say.'),
+          maximum: integer('How many are allowed: the least of what the server, those above and `set` say.'),
           set: nullable(integer('What was set for this customer; nil: nothing.')),
           used: integer('How many there are.'),
         }),
@@ -125,7 +127,7 @@ export const limitMethods = [
       limits: list(
         struct({
           name,
-          amount: nullable(
+          maximum: nullable(
             integer('How many are allowed; nil: as for those above.', { minimum: 0, maximum: maxLimit }),
           ),
         }),

@@ -21,11 +21,7 @@ const unreferenced: Readonly<Record<string, string>> = {
 const purgeStatements = [...ownedTables, 'users'].map((table) =>
   sql(
     `purge_${table}`,
-    deleteBatch(
-      table,
-      `r.deleted_at IS NOT NULL AND ${isOld} ${unreferenced[table] ?? ''}`,
-      'r.deleted_at',
-    ),
+    deleteBatch(table, `r.deleted_at IS NOT NULL AND ${isOld} ${unreferenced[table] ?? ''}`, 'r.deleted_at'),
   ),
 );
 const clearStyleStatement = sql(

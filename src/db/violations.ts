@@ -2,7 +2,15 @@
  * Constraint violations as faults, by the constraint's name. The database decides who was first:
  * a check before the insert would lose the race, and a database message never reaches a caller.
  */
-import { type Fault, badParameter, conflict, forbidden, limitReached, taken, wrongReference } from '../faults';
+import {
+  type Fault,
+  badParameter,
+  conflict,
+  forbidden,
+  limitReached,
+  taken,
+  wrongReference,
+} from '../faults';
 
 const faultOf: Readonly<Record<string, () => Fault>> = {
   customers_name_unique: () => taken('name', 'A customer of this name exists already'),

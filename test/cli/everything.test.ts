@@ -65,7 +65,7 @@ async function ownEverything(i_customer: number): Promise<void> {
     `INSERT INTO sip_users (i_customer, name, name_key, extension, sealed_password) VALUES ($1, 'Ann', 'ann', '0100', '\\x00ff')`,
     `INSERT INTO domains (i_customer, name, name_key) VALUES ($1, 'A.example', 'a.example')`,
     `INSERT INTO stores (i_customer, name, name_key) VALUES ($1, 'Shop', 'shop')`,
-    `INSERT INTO customer_limits (i_customer, name, amount) VALUES ($1, 'tags_per_customer', 5)`,
+    `INSERT INTO customer_limits (i_customer, name, maximum) VALUES ($1, 'tags_per_customer', 5)`,
     `INSERT INTO addresses (i_customer, street_one, city, country_code) VALUES ($1, '1 High Street', 'Guildford', 'GB')`,
     `INSERT INTO customer_ip_ranges (i_customer, ip_range) VALUES ($1, '2001:db8::/32')`,
     `INSERT INTO tags (i_customer, name, detail) VALUES ($1, 'sales', '')`,

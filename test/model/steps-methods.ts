@@ -143,7 +143,7 @@ export const methodOrders: Orders = {
   setCustomerLimits: [
     1,
     // So many that no history comes near.
-    fc.record({ i_customer: target, limits: fc.constant([{ name: 'tags_per_customer', amount: 500 }]) }),
+    fc.record({ i_customer: target, limits: fc.constant([{ name: 'tags_per_customer', maximum: 500 }]) }),
   ],
   listCustomers: [
     3,

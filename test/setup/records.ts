@@ -90,7 +90,7 @@ export function recordedCalls(server: TestServer, reseller: Member, secret: () =
     deleteCustomer: () => onCustomer('D'),
     blockCustomer: () => onCustomer('U', { blocked: [false, true] }),
     setCustomerLimits: () => {
-      const limits = [{ name: 'tags_per_customer', amount: 5 }];
+      const limits = [{ name: 'tags_per_customer', maximum: 5 }];
       return onCustomer('U', { tags_per_customer: set(5) }, { limits });
     },
     unblockCustomer: () => after('blockCustomer', onCustomer('U', { blocked: [true, false] })),

@@ -44,7 +44,7 @@ export const rows: Readonly<Record<string, Row>> = {
   getCustomerLimits: alsoAtItself(customer),
   setCustomerLimits: aimed((target) => ({
     ...customer(target),
-    limits: [{ name: 'tags_per_customer', amount: 5 }],
+    limits: [{ name: 'tags_per_customer', maximum: 5 }],
   })),
   authCustomer: aimless(() => ({ username: nobody.name, password: 'wrong-password' })),
   resetCustomerOneTimePassword: atItselfOrEdit(({ name }) => ({ web_login: name })),
