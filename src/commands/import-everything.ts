@@ -68,6 +68,8 @@ export async function importEverything(context: Context, { stdin, stdout, stderr
     await tx.query({ text: `SET LOCAL treeline.recount = 'later'` });
     const rows = await fill(tx, catalogue, lines, header, progress);
     await tx.query({ text: 'SELECT recount_usage()' });
+    // Records may come before their customers, so the trigger did not know who stands above.
+    await tx.query({ text: indexRecords });
     await checked(tx, catalogue);
     return rows;
   });
@@ -222,6 +224,10 @@ async function fill(
   await restartSequences(tx, catalogue, sequences);
   return total;
 }
+
+const indexRecords = `INSERT INTO audit_index (i_ancestor, created_at, i_audit_record)
+  SELECT unnest(c.path[2:]), r.created_at, r.i_audit_record FROM audit_records r JOIN customers c USING (i_customer)
+  ON CONFLICT DO NOTHING`;
 
 /** What a table needs before a batch of its rows: the months of audit records have partitions. */
 const preparations: Readonly<Record<string, Statement>> = {

@@ -74,10 +74,8 @@ async function setCustomerLimits(call: Call, { i_customer, limits }: SetParams) 
       throw forbidden(`Limit ${name} must be at most ${most}, which holds for those above the customer`);
   }
   const names = limits.map(({ name }) => name);
-  await Promise.all([
-    db.query(removeStatement, [i_customer, names]),
-    db.query(addStatement, [i_customer, names, limits.map(({ maximum }) => maximum)]),
-  ]);
+  db.send(removeStatement, [i_customer, names]);
+  db.send(addStatement, [i_customer, names, limits.map(({ maximum }) => maximum)]);
   const setBefore = (name: LimitName) => before.find((row) => row.name === name)?.set ?? null;
   const changed = limits.filter(({ name, maximum }) => setBefore(name) !== maximum);
   await call.audit({
