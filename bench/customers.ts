@@ -48,6 +48,7 @@ export async function settle(db: Client): Promise<void> {
     `INSERT INTO descendants (i_ancestor, i_customer)
      SELECT unnest(path[2:cardinality(path) - 2]), i_customer FROM customers ON CONFLICT DO NOTHING`,
   );
+  await db.query('SELECT recount_usage()');
   await db.query(
     `SELECT setval(pg_get_serial_sequence('customers', 'i_customer'), (SELECT max(i_customer) FROM customers))`,
   );

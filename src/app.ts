@@ -11,6 +11,7 @@ import fastify, {
 } from 'fastify';
 import type { Logger } from 'winston';
 import { auditMethods } from './audit/methods';
+import { keepAuditPartitions } from './audit/partitions';
 import type { Config } from './config';
 import { purgeEndedTokens } from './core/authenticate-token';
 import { createAuthority } from './core/authority';
@@ -21,7 +22,9 @@ import { purgeFailures } from './core/lockout';
 import type { Method } from './core/method';
 import { createRegistry } from './core/registry';
 import { createTurns } from './core/turns';
+import { limitMethods } from './customers/limits';
 import { customerMethods } from './customers/methods';
+import { purgeDeletedRows } from './customers/purge';
 import { dictionaryMethods } from './dictionaries/methods';
 import type { Database } from './db/database';
 import { createAuthenticate, createIsInside } from './faces/http/authenticate';
@@ -63,6 +66,7 @@ const purgeEvery_ms = 60_000;
 /** All methods, in the order of the README. `core` is asked for only when a call comes. */
 export const allMethods = (core: () => Core): readonly Method[] => [
   ...customerMethods,
+  ...limitMethods,
   ...moneyMethods,
   ...userMethods,
   ...tariffMethods,
@@ -106,7 +110,9 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   const purge = setInterval(() => {
     Promise.all([
       purgeFailures(db),
-      purgeIdempotencyKeys(db),
+      purgeIdempotencyKeys(db, config.idempotency_retention_h),
+      purgeDeletedRows(db, config.deleted_retention_minutes),
+      keepAuditPartitions(db, config.audit_retention_months),
       purgeEndedTokens(db),
       purgeWebhooks(db, config),
     ]).catch((error: unknown) => {

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
+import { asLimits } from './limits';
 
 interface Setting<T> {
   readonly name: string;
@@ -225,6 +226,36 @@ export const settings = {
     '30000',
     whole(100, 600_000),
     'How long one call may take, in milliseconds.',
+  ),
+  limits: setting(
+    'TREELINE_LIMITS',
+    '',
+    asLimits,
+    'Limits on what can be made, as `NAME=NUMBER` separated by commas; those left out are as in docs/quotas.md.',
+  ),
+  audit_retention_months: setting(
+    'TREELINE_AUDIT_RETENTION_MONTHS',
+    '24',
+    whole(0, 1_200),
+    'How many whole months audit records are kept beside the current one; 0: for ever.',
+  ),
+  deleted_retention_minutes: setting(
+    'TREELINE_DELETED_RETENTION_MINUTES',
+    '10',
+    whole(1, 5_256_000),
+    'After how many minutes a deleted number, SIP user, flow, web user or the like leaves the database.',
+  ),
+  idempotency_retention_h: setting(
+    'TREELINE_IDEMPOTENCY_RETENTION_H',
+    '24',
+    whole(1, 8_760),
+    'How long an idempotency key and its answer are kept, in hours.',
+  ),
+  idempotency_answer_bytes: setting(
+    'TREELINE_IDEMPOTENCY_ANSWER_BYTES',
+    '4096',
+    whole(256, 1_048_576),
+    'The largest answer that is kept with an idempotency key; a repeated call whose answer was larger is 409, and nothing is done twice.',
   ),
   workers: setting(
     'TREELINE_WORKERS',

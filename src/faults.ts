@@ -6,6 +6,8 @@
  * Precedence when several apply: protocol, authentication, method, parameters, i_wholesaler,
  * right, target, grant and depth, reference, conflict, money.
  */
+import { limitReachedText } from './limits';
+
 export interface FaultKind {
   /** `faultCode` of the XML-RPC face. */
   readonly number: number;
@@ -40,7 +42,7 @@ export const faultKinds = {
   forbidden: {
     number: 403,
     http: 403,
-    when: 'The right is missing, more is granted than held, too deep, own tariff not allowed, blocked, no API access, or authCustomer failed.',
+    when: 'The right is missing, more is granted than held, too deep, a limit is reached, own tariff not allowed, blocked, no API access, or authCustomer failed.',
   },
   not_found: { number: 404, http: 404, when: 'No such customer, login or object within reach.' },
   conflict: {
@@ -119,6 +121,9 @@ export const forbidden = (text: string): Fault => new Fault('forbidden', text);
 
 /** 403: the customer, or one above it, is blocked. */
 export const blocked = (): Fault => new Fault('forbidden', 'The customer is blocked', { nuance: 'blocked' });
+
+/** 403: the database counts as many rows as the named limit allows; `most` is that number. */
+export const limitReached = (name: string, most: number): Fault => forbidden(limitReachedText(name, most));
 
 /** 409: somebody else has what the parameter asks for. */
 export const taken = (field: string, text: string): Fault =>

@@ -142,6 +142,7 @@ const openOn = (connection: Found['connection'], config: Config): Database =>
     statement_timeout_ms: config.call_timeout_ms,
     acquire_timeout_ms: config.pool_wait_ms,
     slow: { pool_size: config.slow_pool_size, statement_timeout_ms: config.slow_read_timeout_ms },
+    limits: config.limits,
   });
 
 async function openFound(config: Config, found: Found): Promise<OpenStore> {

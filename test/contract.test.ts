@@ -11,7 +11,7 @@ import { type Attribute, attributes, requiredAttributes } from '../src/customers
 import { sql } from '../src/db/database';
 import { type FaultName, faultKinds } from '../src/faults';
 import { helpOf } from '../src/system/help';
-import { methods, readmeFile, renewed } from './setup/docs';
+import { methods, quotasFile, quotasPage, readmeFile, renewed } from './setup/docs';
 import { isInstalled, killPrograms, projectRoot, start } from './setup/processes';
 import {
   type FaultAnswer,
@@ -195,6 +195,7 @@ test('system.listMethods lists exactly the methods of the README', async () => {
 
 test('the generated parts of the README are fresh; `npm run docs` writes them', async () => {
   expect(await renewed(readme)).toBe(readme);
+  expect(readFileSync(quotasFile, 'utf8')).toBe(quotasPage());
 });
 
 test('what the README says of settings, methods and attributes outside its tables exists', () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explainFile, sectionOf } from './setup/explain';
 import { type Plan, hotPlans, scannedTables } from './setup/plans';
-import { type TestServer, startServer } from './setup/server';
+import { type TestServer, makeMember, startServer } from './setup/server';
 
 let server: TestServer;
 let plans: Plan[];
@@ -32,6 +32,47 @@ test('pages of the newest are read in the order of an index, and sorted nowhere'
   for (const { name, lines } of pages)
     expect([name, lines.filter((line) => /-> +Sort|^Sort/.test(line))]).toEqual([name, []]);
 });
+
+/** Blocks that PostgreSQL reads for a statement, as EXPLAIN counts them. */
+async function blocksRead(text: string, values: readonly unknown[]): Promise<number> {
+  type Node = { 'Shared Hit Blocks': number; 'Shared Read Blocks': number };
+  const [row] = await server.db.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
+    { text: `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ${text}` },
+    values,
+  );
+  const plan = row?.['QUERY PLAN'][0].Plan;
+  return Number(plan?.['Shared Hit Blocks']) + Number(plan?.['Shared Read Blocks']);
+}
+
+test('a page of audit records costs the same however many records others have', async () => {
+  const reader = await makeMember(server);
+  const others = await makeMember(server);
+  const fill = (i_customer: number, count: number) =>
+    server.db.query(
+      {
+        text: `INSERT INTO audit_records (created_at, request_id, caller, address, method, action, resource, i_customer, changes)
+          SELECT now() - n * interval '10 milliseconds', 'seed', 'seed', '::1', 'seed', 'U', 'seed', $1, '{}'
+          FROM generate_series(1, $2::int) n`,
+      },
+      [i_customer, count],
+    );
+  await fill(reader.i_customer, 300);
+  const [statement] = plans.filter(({ name }) => name === 'list_audit_records_below');
+  const page = [
+    reader.i_customer,
+    new Date(Date.now() - 3_600_000),
+    new Date(Date.now() + 3_600_000),
+    0,
+    100,
+  ];
+  const before = await blocksRead(statement?.text ?? '', page);
+  await fill(others.i_customer, 100_000);
+  await server.db.query({ text: 'ANALYZE audit_records, audit_index' });
+  const after = await blocksRead(statement?.text ?? '', page);
+  // Each record of the page is found by an index and joined to two customers.
+  expect(before).toBeLessThan(2_000);
+  expect(after).toBeLessThan(before * 1.5);
+}, 60_000);
 
 test('a server takes the index of a small table, too', async () => {
   const explain = "EXPLAIN (COSTS OFF) SELECT FROM languages WHERE i_lang = 'en'";

@@ -67,7 +67,7 @@ export interface Catalogue {
 }
 
 /** They follow from the other tables, and are written again as those are. */
-const writtenByTriggers = ['access_epochs', 'descendants'];
+const writtenByTriggers = ['access_epochs', 'descendants', 'audit_index', 'usage_counts'];
 
 const tablesStatement = sql(
   'dump_tables',
@@ -94,6 +94,7 @@ const sequencesStatement = sql(
   'dump_sequences',
   `SELECT c.oid::regclass::text AS name FROM pg_class c
    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'S' AND c.relname NOT LIKE 'knex\\_%'
+     AND c.relname <> 'usage_counts_i_usage_count_seq'
    ORDER BY c.relname COLLATE "C"`,
 );
 

@@ -4,7 +4,7 @@
  * inserted, so the books are checked by the database as when they were written.
  */
 import { createHash } from 'node:crypto';
-import { type Transaction, sql } from '../db/database';
+import { type Statement, type Transaction, sql } from '../db/database';
 import { schemaState } from '../db/migrations';
 import { keptCheck } from '../system/first-start';
 import type { Context } from './context';
@@ -64,7 +64,12 @@ export async function importEverything(context: Context, { stdin, stdout, stderr
     begun = true;
     const catalogue = await readCatalogue(tx);
     await emptied(tx, catalogue);
+    // Counting each row would take most of the time; all are counted at the end.
+    await tx.query({ text: `SET LOCAL treeline.recount = 'later'` });
     const rows = await fill(tx, catalogue, lines, header, progress);
+    await tx.query({ text: 'SELECT recount_usage()' });
+    // Records may come before their customers, so the trigger did not know who stands above.
+    await tx.query({ text: indexRecords });
     await checked(tx, catalogue);
     return rows;
   });
@@ -220,6 +225,20 @@ async function fill(
   return total;
 }
 
+const indexRecords = `INSERT INTO audit_index (i_ancestor, created_at, i_audit_record)
+  SELECT unnest(c.path[2:]), r.created_at, r.i_audit_record FROM audit_records r JOIN customers c USING (i_customer)
+  ON CONFLICT DO NOTHING`;
+
+/** What a table needs before a batch of its rows: the months of audit records have partitions. */
+const preparations: Readonly<Record<string, Statement>> = {
+  audit_records: sql(
+    'prepare_audit_records',
+    `SELECT make_audit_partitions(month) FROM (
+       SELECT DISTINCT date_trunc('month', created_at, 'UTC') AS month
+       FROM json_to_recordset($1::json) AS r (created_at timestamptz)) months`,
+  ),
+};
+
 interface Batch {
   readonly table: string;
   add(row: string): Promise<void>;
@@ -235,11 +254,14 @@ function startBatch(tx: Transaction, { name, columns }: TableInfo): Batch {
      SELECT ${names} FROM json_populate_recordset(NULL::${quoteName(name)}, $1::json)`,
   );
   const together = togetherBy[name];
+  const prepare = preparations[name];
   let rows: string[] = [];
   let characters = 0;
   let group: unknown;
   const flush = async (): Promise<void> => {
-    if (rows.length > 0) await tx.query(statement, [`[${rows.join(',')}]`]);
+    const values = [`[${rows.join(',')}]`];
+    if (rows.length > 0 && prepare) await tx.query(prepare, values);
+    if (rows.length > 0) await tx.query(statement, values);
     rows = [];
     characters = 0;
   };

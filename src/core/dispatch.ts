@@ -218,7 +218,9 @@ function keyedOf(
   // By the id of the caller: a login may be renamed, deleted and taken by somebody else.
   const who = caller.kind === 'login' ? caller.id : caller.kind;
   const scopeOf = (i_actor: number): string => `${who} ${i_actor} ${address}`;
-  return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hashes });
+  const i_customer = caller.kind === 'login' ? caller.actor.i_customer : null;
+  const answer_bytes = core.config.idempotency_answer_bytes;
+  return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hashes, i_customer, answer_bytes });
 }
 
 async function runRead(

@@ -5,15 +5,16 @@
  */
 import { type Queryable, type Transaction, sql } from '../db/database';
 import { conflict } from '../faults';
+import { deleteBatch, deleteInBatches } from './purge';
 
 const takeStatement = sql(
   'take_idempotency_key',
-  `INSERT INTO idempotency_keys (scope, idempotency_key, content_hash) VALUES ($1, $2, $3)
+  `INSERT INTO idempotency_keys (scope, idempotency_key, content_hash, i_customer) VALUES ($1, $2, $3, $4)
    ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING RETURNING scope`,
 );
 const findStatement = sql(
   'find_idempotency_key',
-  'SELECT content_hash, answer FROM idempotency_keys WHERE scope = $1 AND idempotency_key = $2',
+  'SELECT content_hash, answer, answer IS NOT NULL AS is_kept FROM idempotency_keys WHERE scope = $1 AND idempotency_key = $2',
 );
 const keepStatement = sql(
   'keep_idempotent_answer',
@@ -21,7 +22,7 @@ const keepStatement = sql(
 );
 const purgeStatement = sql(
   'purge_idempotency_keys',
-  `DELETE FROM idempotency_keys WHERE created_at <= now() - interval '24 hours'`,
+  deleteBatch('idempotency_keys', 'r.created_at <= now() - make_interval(hours => $1)', 'r.created_at'),
 );
 
 /** A call with its key. */
@@ -31,32 +32,49 @@ export interface Keyed {
   readonly key: string;
   /** Of what was sent, keyed, as it may hold a password: by SECRET_KEY, and by the one before while there is one. */
   readonly content_hashes: readonly [string, ...string[]];
+  /** The customer whose login called: the key counts against its limit. Null: no login called. */
+  readonly i_customer: number | null;
+  /** A longer answer is not kept. */
+  readonly answer_bytes: number;
 }
 
 /** Whether the key was new. It is taken until the transaction ends: whoever wants the same one waits. */
-export async function takeKey(db: Transaction, { scope, key, content_hashes }: Keyed): Promise<boolean> {
-  return (await db.query(takeStatement, [scope, key, content_hashes[0]])).length > 0;
+export async function takeKey(
+  db: Transaction,
+  { scope, key, content_hashes, i_customer }: Keyed,
+): Promise<boolean> {
+  return (await db.query(takeStatement, [scope, key, content_hashes[0], i_customer])).length > 0;
 }
 
-/** Runs `work` if the key was new, else answers what it did at that time. Throws fault 409 for other content. */
+/**
+ * Runs `work` if the key was new; else returns its first answer. Throws fault 409 for other content, and where the
+ * first answer was too long to keep: nothing is done twice, and one caller cannot fill the disk with answers.
+ */
 export async function once<T>(
   db: Transaction,
-  { scope, key, content_hashes }: Keyed,
+  { scope, key, content_hashes, answer_bytes }: Keyed,
   isNew: boolean,
   work: () => Promise<T>,
 ): Promise<T> {
   if (isNew) {
     const answer = await work();
-    db.atCommit(keepStatement, [scope, key, JSON.stringify(answer)]);
+    const text = (JSON.stringify(answer) as string | undefined) ?? 'null';
+    if (Buffer.byteLength(text) <= answer_bytes) db.atCommit(keepStatement, [scope, key, text]);
     return answer;
   }
-  const [kept] = await db.query<{ content_hash: string; answer: T }>(findStatement, [scope, key]);
+  const [kept] = await db.query<{ content_hash: string; answer: T; is_kept: boolean }>(findStatement, [
+    scope,
+    key,
+  ]);
   if (!kept || !content_hashes.includes(kept.content_hash))
     throw conflict('The idempotency_key was used with other content');
+  if (!kept.is_kept)
+    throw conflict(
+      `The call was made already, but its answer was over ${answer_bytes} bytes and was not kept`,
+    );
   return kept.answer;
 }
 
-/** Keys are kept for 24 hours. */
-export async function purgeIdempotencyKeys(db: Queryable): Promise<void> {
-  await db.query(purgeStatement);
-}
+/** Deletes the keys that are older than their retention, in hours. */
+export const purgeIdempotencyKeys = (db: Queryable, retention_h: number): Promise<void> =>
+  deleteInBatches(db, purgeStatement, [retention_h]);

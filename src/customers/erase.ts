@@ -33,12 +33,11 @@ const personalMembers = [
 const cleared = personalAttributes.filter((name) => customerColumns.includes(name) && name !== 'name');
 
 const eraseStatements = [
-  // First, as it needs the logins. A login that is free again may be somebody else's: only of the time in which it was this one's.
+  // Its logins called for itself and for those below it, so the index by ancestor has all these records.
   sql(
     'erase_callers',
-    `UPDATE audit_records r SET caller = 'erased-' || c.i_customer
-     FROM customers c JOIN users u ON u.i_customer = c.i_customer
-     WHERE c.i_customer = $1 AND r.caller = u.web_login AND r.created_at BETWEEN c.created_at AND c.deleted_at`,
+    `UPDATE audit_records r SET caller = 'erased-' || r.i_caller FROM audit_index x
+     WHERE x.i_ancestor = $1 AND r.created_at = x.created_at AND r.i_audit_record = x.i_audit_record AND r.i_caller = $1`,
   ),
   sql(
     'erase_users',

@@ -274,8 +274,14 @@ function demandGrants(
   }
 }
 
+/** Root is the first level. The constraint customers_depth_check holds the same. */
+const maxLevels = 64;
+
 /** A new customer must fit under everybody above it. */
 function demandFits(wholesaler: Wholesaler): void {
+  if (wholesaler.path.length >= maxLevels) {
+    throw forbidden(`Too deep: a tree of customers has at most ${maxLevels} levels`);
+  }
   if (wholesaler.levels_left !== null && wholesaler.levels_left < 1) {
     throw forbidden('Too deep: max_depth of a customer above allows no further level');
   }

@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   readonly acquire_timeout_ms: number;
   /** The pool for slow reads; absent: 4 connections, 5 s. */
   readonly slow?: { readonly pool_size: number; readonly statement_timeout_ms: number };
+  /** What the triggers that count rows refuse beyond, by the names of `limits.ts`; absent: they only count. */
+  readonly limits?: Readonly<Record<string, number>>;
 }
 
 /** Gets the payload of an announcement; undefined when anything may have been announced unheard. */
@@ -48,7 +50,7 @@ export function openPool(options: DatabaseOptions, hearers: ReadonlySet<Hearer>)
   return knex({
     client: 'pg',
     connection,
-    pool: { min: 0, max: options.pool_size, afterCreate: hearItself(hearers) },
+    pool: { min: 0, max: options.pool_size, afterCreate: hearItself(hearers, sessionOf(options)) },
     acquireConnectionTimeout: options.acquire_timeout_ms,
     // What fails is thrown and told once, by whoever catches it.
     log: { warn: ignore, error: ignore, deprecate: ignore, debug: ignore },
@@ -57,7 +59,7 @@ export function openPool(options: DatabaseOptions, hearers: ReadonlySet<Hearer>)
 
 /** Every connection hears what it announced itself, before it is told that its COMMIT succeeded. */
 const hearItself =
-  (hearers: ReadonlySet<Hearer>) =>
+  (hearers: ReadonlySet<Hearer>, session: string) =>
   (client: Client & { processID?: number }, done: (error: Error | undefined) => void): void => {
     client.on('notification', ({ processId, payload }) => {
       if (processId === client.processID) for (const hear of hearers) hear(payload);
@@ -74,8 +76,12 @@ const hearItself =
  * A server that waits for a lock looks whether anybody still waits for it, so that what was given up is not done
  * later; not every operating system can tell it.
  */
-const session = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;
+const sessionSettings = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;
   DO $$ BEGIN SET client_connection_check_interval = 250; EXCEPTION WHEN OTHERS THEN NULL; END $$`;
+
+/** The limits are names and whole numbers of ours, so their JSON needs no escaping. */
+const sessionOf = ({ limits }: DatabaseOptions): string =>
+  limits ? `${sessionSettings}; SET treeline.limits = '${JSON.stringify(limits)}'` : sessionSettings;
 
 interface Pool {
   acquireConnection(): Promise<Client>;

@@ -13,6 +13,7 @@ import * as lists from '../../migrations/005_lists';
 import * as descendants from '../../migrations/006_descendants';
 import * as levels from '../../migrations/007_levels';
 import * as webhooks from '../../migrations/008_webhooks';
+import * as limits from '../../migrations/009_limits';
 import * as accessEpochs from '../../migrations/010_access_epochs';
 
 interface Migration {
@@ -30,6 +31,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '006_descendants': descendants,
   '007_levels': levels,
   '008_webhooks': webhooks,
+  '009_limits': limits,
   '010_access_epochs': accessEpochs,
 };
 

@@ -2,10 +2,19 @@
  * Constraint violations as faults, by the constraint's name. The database decides who was first:
  * a check before the insert would lose the race, and a database message never reaches a caller.
  */
-import { type Fault, badParameter, conflict, taken, wrongReference } from '../faults';
+import {
+  type Fault,
+  badParameter,
+  conflict,
+  forbidden,
+  limitReached,
+  taken,
+  wrongReference,
+} from '../faults';
 
 const faultOf: Readonly<Record<string, () => Fault>> = {
   customers_name_unique: () => taken('name', 'A customer of this name exists already'),
+  customers_depth_check: () => forbidden('Too deep: a tree of customers has at most 64 levels'),
   customers_dns_alias_unique: () => taken('dns_alias', 'This dns_alias is taken already'),
   users_short_name_unique: () => taken('name', 'The customer has a user of this name already'),
   numbers_number_unique: () => taken('number', 'This number is taken already'),
@@ -27,11 +36,16 @@ const faultOf: Readonly<Record<string, () => Fault>> = {
 /** Money is numeric(20,6): each amount is checked as a parameter, but their sum may still be too large. */
 const numericOverflow = '22003';
 
+/** Raised by the trigger that counts rows; `constraint` names the limit, `detail` says how much it allows. */
+const limitCode = 'TL403';
+
 /** The fault that a violated constraint stands for; undefined for every other error. */
 export function violationFault(error: unknown): Fault | undefined {
   if (error instanceof Error && 'code' in error && error.code === numericOverflow) {
     return badParameter('amount', 'would bring a balance out of the range of numeric(20,6)');
   }
   if (!(error instanceof Error) || !('constraint' in error)) return undefined;
+  if ('code' in error && error.code === limitCode && 'detail' in error)
+    return limitReached(String(error.constraint), Number(error.detail));
   return faultOf[String(error.constraint)]?.();
 }

@@ -40,6 +40,8 @@ const readsMore: Readonly<Record<string, number>> = {
   getStatement: 2,
   // Looked at again after hashing, lest whoever guesses many at once outruns the lock.
   authCustomer: 2,
+  // Whether the customer is within reach, and then its limits.
+  getCustomerLimits: 2,
 };
 /** What `rows` has for refusals would be refused here. */
 const instead: Readonly<Record<string, () => object>> = {

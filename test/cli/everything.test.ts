@@ -65,6 +65,7 @@ async function ownEverything(i_customer: number): Promise<void> {
     `INSERT INTO sip_users (i_customer, name, name_key, extension, sealed_password) VALUES ($1, 'Ann', 'ann', '0100', '\\x00ff')`,
     `INSERT INTO domains (i_customer, name, name_key) VALUES ($1, 'A.example', 'a.example')`,
     `INSERT INTO stores (i_customer, name, name_key) VALUES ($1, 'Shop', 'shop')`,
+    `INSERT INTO customer_limits (i_customer, name, maximum) VALUES ($1, 'tags_per_customer', 5)`,
     `INSERT INTO addresses (i_customer, street_one, city, country_code) VALUES ($1, '1 High Street', 'Guildford', 'GB')`,
     `INSERT INTO customer_ip_ranges (i_customer, ip_range) VALUES ($1, '2001:db8::/32')`,
     `INSERT INTO tags (i_customer, name, detail) VALUES ($1, 'sales', '')`,
@@ -100,14 +101,20 @@ afterAll(async () => {
   await source.close();
 });
 
+/** A count is the sum of its rows, which after an import is one. */
+const summedCounts = `(SELECT i_customer, resource, sum(own) AS own, sum(subtree) AS subtree FROM usage_counts
+  GROUP BY 1, 2 HAVING sum(subtree) <> 0)`;
+
 /** Every row of every table, as the database itself writes it. */
 async function everythingIn(place: Place): Promise<Record<string, string[]>> {
   const tables = await place.query(
-    `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'knex%' ORDER BY 1`,
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+       AND NOT relispartition AND relname NOT LIKE 'knex%' ORDER BY 1`,
   );
   const found: Record<string, string[]> = {};
   for (const { name } of tables) {
-    const rows = await place.query(`SELECT t::text AS row FROM ${name} t ORDER BY t::text COLLATE "C"`);
+    const from = name === 'usage_counts' ? summedCounts : name;
+    const rows = await place.query(`SELECT t::text AS row FROM ${from} t ORDER BY t::text COLLATE "C"`);
     found[String(name)] = rows.map(({ row }) => String(row));
   }
   return found;

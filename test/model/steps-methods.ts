@@ -139,6 +139,12 @@ export const methodOrders: Orders = {
   deleteCustomer: [3, oneCustomer],
   blockCustomer: [2, oneCustomer],
   unblockCustomer: [2, oneCustomer],
+  getCustomerLimits: [1, fc.record({ i_customer: customer('below') })],
+  setCustomerLimits: [
+    1,
+    // So many that no history comes near.
+    fc.record({ i_customer: target, limits: fc.constant([{ name: 'tags_per_customer', maximum: 500 }]) }),
+  ],
   listCustomers: [
     3,
     fc.record(

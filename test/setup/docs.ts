@@ -22,6 +22,7 @@ import { statusesOf } from '../../src/faces/rest/docs';
 import { tenantDocs } from '../../src/faces/tenant/docs';
 import { tenantBase } from '../../src/faces/tenant/face';
 import { faultKinds } from '../../src/faults';
+import { limitedResources } from '../../src/limits';
 import { resellerOperations } from '../../src/reseller/operations';
 import { tenantOperations } from '../../src/tenant/operations';
 import { faultsOf, typeInWords, wireType } from '../../src/core/words';
@@ -32,6 +33,7 @@ const root = dirname(dirname(__dirname));
 export const readmeFile = join(root, 'README.md');
 export const limitsFile = join(root, 'docs', 'limits.md');
 export const schemaFile = join(root, 'migrations', 'schema.txt');
+export const quotasFile = join(root, 'docs', 'quotas.md');
 
 const noCalls = (): never => {
   throw new Error('Documentation makes no calls');
@@ -188,6 +190,35 @@ async function currentSchema(): Promise<string> {
   }
 }
 
+/** The page of limits on what can be made, as `src/limits.ts` declares them. */
+export function quotasPage(): string {
+  const amount = (value: number): string => value.toLocaleString('en');
+  const rows = Object.entries(limitedResources).map(([name, { noun, per_customer, per_subtree }]) => [
+    noun,
+    `${code(`${name}_per_customer`)}: ${amount(per_customer)}`,
+    `${code(`${name}_per_subtree`)}: ${amount(per_subtree)}`,
+  ]);
+  return `# Limits on what can be made
+
+${quotasText}
+
+${table(['rows', 'one customer', 'a customer with everybody below it'], rows)}
+`;
+}
+
+const quotasText = `Each customer below root has these limits. Beyond one, a call answers 403 with its name:
+\`Limit reached: at most 5 tariffs (limit tariffs_per_customer)\`. Root has none.
+
+- **Set them for the server** with \`TREELINE_LIMITS=tariffs_per_customer=5,flows_per_subtree=200\`; give every server of a database the same.
+- **Set lower ones for a customer below** with \`setCustomerLimits\`, which needs \`customers_mgmt:edit\`. A limit holds for the customer and
+  for everybody below it. Nobody can raise one above what holds for those above. \`getCustomerLimits\` returns what holds and what is used.
+- **Lowering a limit** deletes nothing; it refuses new rows.
+- **How exact they are.** Counters are written by triggers in the transaction of the change. Near a limit, within 1,000 of it, transactions take
+  turns, so concurrent calls cannot pass it. A customer that deletes rows can make as many again at once.
+- **Levels.** A tree has at most 64 levels, root included, whatever \`max_depth\` says.
+- **Age.** Deleted rows leave after \`TREELINE_DELETED_RETENTION_MINUTES\`. Deleted customers stay, because the books refer to them, and have a limit.
+  Audit records leave by whole months (\`TREELINE_AUDIT_RETENTION_MONTHS\`), idempotency keys after \`TREELINE_IDEMPOTENCY_RETENTION_H\`.`;
+
 function readIfThere(file: string): string {
   try {
     return readFileSync(file, 'utf8');
@@ -201,6 +232,7 @@ async function main(write: boolean): Promise<void> {
     [readmeFile, await renewed(readFileSync(readmeFile, 'utf8'))],
     [limitsFile, renewedLimits(readFileSync(limitsFile, 'utf8'))],
     [schemaFile, await currentSchema()],
+    [quotasFile, quotasPage()],
   ] as const;
   const stale = fresh.filter(([file, text]) => readIfThere(file) !== text);
   for (const [file, text] of stale) {

@@ -24,6 +24,8 @@ export const growingTables = [
   'entries',
   'payments',
   'audit_records',
+  'audit_index',
+  'usage_counts',
   'api_credentials',
   'login_failures',
   'idempotency_keys',
@@ -78,6 +80,10 @@ const seeds = (i_wholesaler: number): string[] => [
   `INSERT INTO audit_records (created_at, request_id, caller, address, method, action, resource, i_customer, changes)
    SELECT now() - make_interval(hours => i % 5000), 'seed', 'seed', '::1', 'seed', 'U', 'seed', i, '{}'
    FROM generate_series(1001, ${customers} + 1000) i`,
+  `INSERT INTO audit_index (i_ancestor, created_at, i_audit_record)
+   SELECT unnest(c.path[2:]), r.created_at, r.i_audit_record FROM audit_records r JOIN customers c USING (i_customer)
+   ON CONFLICT DO NOTHING`,
+  'SELECT recount_usage()',
   `INSERT INTO login_failures (scope, login_key, failed_at)
    SELECT 'web ' || i % 100, 'seed-' || i, now() - make_interval(secs => i) FROM generate_series(1, ${customers}) i`,
   `INSERT INTO tariffs (i_customer, name, currency) SELECT i, 'Seed', 'USD' FROM generate_series(5001, 10000) i`,
@@ -115,6 +121,7 @@ const hotCalls = (serial: number): readonly (readonly [method: string, members: 
     ['transferFunds', { i_customer: seeded, amount: 0.01 }],
     ['getPaymentsList', { i_customer: seeded }],
     ['getAuditLogs', { i_customer: seeded }],
+    ['getAuditLogs', {}],
     ['blockCustomer', { i_customer: seeded + 1 }],
     ['unblockCustomer', { i_customer: seeded + 1 }],
     ['deleteCustomer', { i_customer: seeded + 10 + serial }],

@@ -89,6 +89,10 @@ export function recordedCalls(server: TestServer, reseller: Member, secret: () =
     },
     deleteCustomer: () => onCustomer('D'),
     blockCustomer: () => onCustomer('U', { blocked: [false, true] }),
+    setCustomerLimits: () => {
+      const limits = [{ name: 'tags_per_customer', maximum: 5 }];
+      return onCustomer('U', { tags_per_customer: set(5) }, { limits });
+    },
     unblockCustomer: () => after('blockCustomer', onCustomer('U', { blocked: [true, false] })),
     resetCustomerOneTimePassword: () => {
       const resource = `customer:username=${reseller.name}`;

@@ -34,6 +34,11 @@ export const rows: Readonly<Record<string, Row>> = {
   blockCustomer: aimed(customer),
   unblockCustomer: aimed(customer),
   listCustomers: aimless(() => ({})),
+  getCustomerLimits: alsoAtItself(customer),
+  setCustomerLimits: aimed((target) => ({
+    ...customer(target),
+    limits: [{ name: 'tags_per_customer', maximum: 5 }],
+  })),
   authCustomer: aimless(() => ({ username: nobody.name, password: 'wrong-password' })),
   resetCustomerOneTimePassword: alsoAtItself(({ name }) => ({ web_login: name })),
   customerAddFunds: aimed(funds),

@@ -1,13 +1,15 @@
 /**
  * The schema of a database as text that people read and `diff` compares: `migrations/schema.txt` is one, so every
  * change of a migration shows in review what it does. NOT NULL constraints have no names worth reading and stand
- * with their columns; the tables of knex are left out, because knex makes them.
+ * with their columns; the tables of knex are left out, because knex makes them, and partitions, because their names
+ * depend on the day.
  */
 import { type Queryable, sql } from '../../src/db/database';
 
 const relations = `
   SELECT c.oid, c.relname FROM pg_class c
-  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relname NOT LIKE 'knex\\_%'`;
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relname NOT LIKE 'knex\\_%'
+    AND NOT c.relispartition`;
 
 /** Collation by code point: the order is the same on every server. */
 const tables = sql(

@@ -99,6 +99,7 @@ export async function startServer(
     statement_timeout_ms: config.call_timeout_ms,
     acquire_timeout_ms: config.pool_wait_ms,
     slow: { pool_size: config.slow_pool_size, statement_timeout_ms: config.slow_read_timeout_ms },
+    limits: config.limits,
   });
   await firstStart(db, config, openCredentials(secret_key, config.secret_key_previous));
   const app = await createApp({ config, db, log, secret_key });
