@@ -166,6 +166,12 @@ export const settings = {
     whole(100, 100_000),
     'How many members one struct or array may have.',
   ),
+  values_limit: setting(
+    'TREELINE_VALUES_LIMIT',
+    '50000',
+    whole(1_000, 10_000_000),
+    'How many values one body may hold, at every depth together.',
+  ),
   call_timeout_ms: setting(
     'TREELINE_CALL_TIMEOUT_MS',
     '30000',

@@ -1,8 +1,9 @@
 /**
  * START HERE. The path of a call from its name and parameters to its result or fault, the same for
  * every face: find the method, check the parameters, then, in one transaction, find the actor,
- * check its right, run. A thrown fault rolls back, a returned fault commits, anything else that
- * escapes is a bug of ours and answers nothing but the request id.
+ * check its right, check the parameters that cost much to check, run. A thrown fault rolls back, a
+ * returned fault commits, anything else that escapes is a bug of ours and answers nothing but the
+ * request id.
  */
 import type { Logger } from 'winston';
 import type { Config } from '../config';
@@ -16,7 +17,7 @@ import type { Credentials } from './credentials';
 import { inTime } from './in-time';
 import { type Keyed, once, takeKey } from './idempotency';
 import type { Call, Caller, Id, Method, ReadMethod, WriteMethod } from './method';
-import type { Params } from './parameters';
+import type { Check, Params } from './parameters';
 import type { Registered, Registry } from './registry';
 import { type Actor, rootActor, rootId } from './rights';
 import type { Struct } from './values';
@@ -42,8 +43,8 @@ export interface Request {
   readonly caller: Caller;
   /** When it must be over, as `performance.now()` tells it: the time of a call begins when it comes in. */
   readonly ends_at: number;
-  /** Reads the body; what it throws is answered and logged like any other fault. */
-  readonly read: () => Asked;
+  /** Reads the body, a large one in steps; what it throws is answered and logged like any other fault. */
+  readonly read: () => Asked | Promise<Asked>;
 }
 
 /** What is called, with what, for whom. */
@@ -91,7 +92,8 @@ interface Trace {
 }
 
 async function run(core: Core, request: Request, trace: Trace): Promise<Outcome> {
-  const asked = request.read();
+  const reading = request.read();
+  const asked = reading instanceof Promise ? await reading : reading;
   const { method: name, members: given } = asked;
   const { method, check } = typeof name === 'string' ? registeredAs(core, name) : name;
   trace.method = method;
@@ -99,7 +101,7 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
   const members = new Map(given);
   const wholesalerValue = members.get('i_wholesaler');
   if (method.trusted !== 'never') members.delete('i_wholesaler');
-  const params = check(members, core.config.unknown_parameters, (name) => {
+  const params = check.read(members, core.config.unknown_parameters, (name) => {
     core.log.warn('An unknown parameter was ignored', { request_id: request.request_id, parameter: name });
   });
   const wholesaler =
@@ -111,8 +113,8 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
 
   const outcome =
     method.access === 'write'
-      ? await runWrite(core, request, trace, method, params, { ...asked, on_behalf })
-      : await runRead(core, request, trace, method, params, on_behalf);
+      ? await runWrite(core, request, trace, method, check, params, { ...asked, on_behalf })
+      : await runRead(core, request, trace, method, check, params, on_behalf);
   return outcome instanceof Fault ? outcome : { method, result: outcome };
 }
 
@@ -128,6 +130,7 @@ async function runWrite(
   request: Request,
   trace: Trace,
   method: WriteMethod,
+  check: Check,
   params: Params,
   asked: Asked,
 ) {
@@ -150,6 +153,7 @@ async function runWrite(
     ]);
     trace.actor = actor;
     authorize(actor, method);
+    check.checkExpensive(params);
     const call = callOf(core, request, method, actor, db);
     const work = async () => method.run(call, params, prepared, isItself ? early : await ahead(actor));
     return keyed ? once(db, keyed, isNew === true, work) : work();
@@ -182,11 +186,13 @@ async function runRead(
   request: Request,
   trace: Trace,
   method: ReadMethod,
+  check: Check,
   params: Params,
   named: Named | undefined,
 ) {
   const actor = (trace.actor = await readingActor(core, request, method, named));
   authorize(actor, method);
+  check.checkExpensive(params);
   return method.run(callOf(core, request, method, actor, core.db), params);
 }
 

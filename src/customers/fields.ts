@@ -70,7 +70,10 @@ export const requiredAttributes = {
     column: 'customers.i_tariff',
   },
   name: personal({
-    schema: text(64, 'Name; no two differ only by case or Unicode form.', { format: 'name', digits: true }),
+    schema: text(64, 'Name; no two differ only by case or Unicode form.', {
+      format: 'customer-name',
+      digits: true,
+    }),
     column: 'customers.name',
   }),
   web_password: {

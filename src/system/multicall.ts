@@ -1,5 +1,6 @@
 /** system.multicall: many calls in one request, each with its own transaction and its own outcome. */
 import { type Core, type Outcome, Outcomes, dispatch } from '../core/dispatch';
+import { nextTurn } from '../core/event-loop';
 import { membersOf } from '../core/members';
 import type { Call } from '../core/method';
 import type { Value } from '../core/values';
@@ -20,6 +21,8 @@ export async function multicall(
   // One after the other: a caller that creates and then updates relies on the order.
   for (const [index, member] of calls.entries()) {
     outcomes.push(await one(core, call, member, index));
+    // A member that waits for nothing would otherwise run together with the next one.
+    await nextTurn();
   }
   return new Outcomes(outcomes);
 }
