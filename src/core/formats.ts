@@ -77,6 +77,9 @@ export const formats = {
   text,
   line,
   name,
+  /** Who somebody is, in a text that may have several lines. */
+  label: (value) =>
+    text(value) ?? (hasInvisibleCharacters(value) ? 'must not contain invisible characters' : undefined),
   /** The name of a customer. */
   'customer-name': (value) => name(value) ?? notLikeRoot(value),
   /** A login of the whole platform. */

@@ -11,6 +11,7 @@ import * as resources from '../../migrations/003_resources';
 import * as tenants from '../../migrations/004_tenants';
 import * as lists from '../../migrations/005_lists';
 import * as descendants from '../../migrations/006_descendants';
+import * as loginOwners from '../../migrations/012_login_owners';
 
 interface Migration {
   up(knex: Knex): Promise<void>;
@@ -25,6 +26,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '004_tenants': tenants,
   '005_lists': lists,
   '006_descendants': descendants,
+  '012_login_owners': loginOwners,
 };
 
 export const migrationSource: Knex.MigrationSource<string> = {

@@ -1318,7 +1318,7 @@ describe('hostile input', () => {
   test('more values than the limit are refused, wherever they stand', () => {
     const list = `<array><data>${'<value/>'.repeat(3)}</data></array>`;
     const lists = (count: number): string =>
-      callWith(`<array><data>${`<value>${list}</value>`.repeat(count)}</data></array>`);
+      callWith(`<value><array><data>${`<value>${list}</value>`.repeat(count)}</data></array></value>`);
     expect(parseCall(lists(2), { ...limits, values: 9 }).params).toHaveLength(1);
     expect(faultOf(() => parseCall(lists(2), { ...limits, values: 8 })).message).toBe(
       'The body holds more values than the limit of 8',
