@@ -41,17 +41,20 @@ const currencies = new Set(dictionaries.currencies.map((entry) => entry.currency
 
 const text: Format = (value) => (unstorable.test(value) ? 'must not contain control characters' : undefined);
 
-/** A text on one line, such as people recognise somebody by. */
-const line: Format = (value) => {
-  if (unstorable.test(value)) return text(value);
-  if (control.test(value)) return 'must not contain control characters or line breaks';
-  return hasInvisibleCharacters(value) ? 'must not contain invisible characters' : undefined;
-};
+const singleLine: Format = (value) =>
+  text(value) ?? (control.test(value) ? 'must not contain control characters or line breaks' : undefined);
 
-const name: Format = (value) => (/\S/u.test(value) ? line(value) : 'must not be blank');
+/** A text on one line, such as people recognise somebody by. */
+const line: Format = (value) =>
+  singleLine(value) ??
+  (hasInvisibleCharacters(value) ? 'must not contain invisible characters' : undefined);
+
+const isBlank = (value: string): boolean => !/\S/u.test(value);
+
+const name: Format = (value) => (isBlank(value) ? 'must not be blank' : line(value));
 
 const login: Format = (value) => {
-  if (!/\S/u.test(value)) return 'must not be blank';
+  if (isBlank(value)) return 'must not be blank';
   return /[:"']/.test(value) ? 'must not contain a colon or a quote' : line(value);
 };
 
@@ -77,6 +80,8 @@ export const formats = {
   text,
   line,
   name,
+  /** A name that is looked for; one that is older than a rule may break it. */
+  'known-name': (value) => (isBlank(value) ? 'must not be blank' : singleLine(value)),
   /** Who somebody is, in a text that may have several lines. */
   label: (value) =>
     text(value) ?? (hasInvisibleCharacters(value) ? 'must not contain invisible characters' : undefined),
