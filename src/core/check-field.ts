@@ -129,14 +129,12 @@ function textCheck(field: Declared): FieldCheck {
 const formatOf = ({ format }: Declared): (typeof formats)['text'] | undefined =>
   format === undefined ? undefined : formats[format as FormatName];
 
-/** Whether a text has more than so many characters (code points); counts no further than it must. */
+/** Whether a text has more than so many characters (code points); looks at no more than it must. */
 function isLongerThan(text: string, length: number): boolean {
   if (text.length <= length) return false;
   // A character is one or two units.
   if (text.length > 2 * length) return true;
-  let characters = 0;
-  for (const _character of text) characters += 1;
-  return characters > length;
+  return Array.from(text).length > length;
 }
 
 function listCheck(field: Declared, items: Field | undefined): FieldCheck {

@@ -253,6 +253,12 @@ describe('a body that is no call', () => {
     expect(await refusal(list(body))).toBe(`400 -32700 The body is not JSON: ${where}`);
   });
 
+  test('a member that is given twice is named, one of a megabyte in part', async () => {
+    const name = 'n'.repeat(500_000);
+    expect(await refusal(list('{"limit":1,"limit":1}'))).toMatch(/holds the member "limit" twice$/);
+    expect((await refusal(list(`{"${name}":1,"${name}":1}`))).length).toBeLessThan(200);
+  });
+
   test.each<[string, unknown]>([
     ['an array', [1]],
     ['an array of members', [{ limit: 1 }]],
@@ -262,6 +268,12 @@ describe('a body that is no call', () => {
     ['nested 100,000 levels deep', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
     ['an object of 1,001 members', Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`m${n}`, n]))],
     ['a member of 1,001 members', { limit: Array.from({ length: 1_001 }, () => 1) }],
+    ['a member twice', '{"limit":1,"limit":1}'],
+    ['a member twice, once with blanks', '{"limit":1," limit ":2}'],
+    ['a member twice, once with an escape', '{"limit":1,"\\u006cimit":2}'],
+    ['a member twice within a list', '{"name_pattern":[{"a":1,"b":{},"a":2}]}'],
+    ['__proto__ twice', '{"__proto__":1,"__proto__":2}'],
+    ['more values than 50,000', { limit: Array.from({ length: 60 }, () => Array(900).fill(1)) }],
   ])('%s is refused', async (_what, body) => {
     expect(await refusal(list(body))).toMatch(/^400 -32600 /);
   });
