@@ -8,7 +8,7 @@ import type { Method } from '../../src/core/method';
 import { type Declared, type TSchema, declared } from '../../src/core/schema';
 import { methods } from '../setup/docs';
 import { nobody } from '../setup/family';
-import { basic, callBody, exchange, structParam } from '../setup/raw-http';
+import { basic, callBody, requestBytes, structParam, withConnection } from '../setup/raw-http';
 import { headersOf, identityOf } from '../setup/reseller';
 import { type RestFaceTable, restFaces } from '../setup/rest-faces';
 import { rows } from '../setup/rows';
@@ -22,6 +22,8 @@ jest.setTimeout(300_000);
 const longestStep_ms = 20;
 /** What the collector of garbage or the compiler of V8 adds once, it does not add every time. */
 const triesAtMost = 5;
+/** How long an answer may take on a busy machine: only steps are measured. */
+const answer_ms = 60_000;
 const bodyLimit = 1_048_576;
 /** Room for the envelope of a call. */
 const worst = bodyLimit - 4_096;
@@ -63,10 +65,13 @@ async function stepOf(sent: Sent): Promise<number> {
   let best = Infinity;
   for (let tries = 0; tries < triesAtMost && best > longestStep_ms / 2; tries += 1) {
     child.send({ began: true });
-    const answer = await exchange(url, { headers: login, ...sent });
+    const answer = await withConnection(url, (connection) => {
+      connection.send(requestBytes({ headers: login, ...sent }));
+      return connection.next(answer_ms);
+    });
     child.send({ ended: true });
     const { longest_ms } = await nextMessage();
-    expect(answer.status).toBeLessThan(500);
+    expect(answer?.status).toBeLessThan(500);
     best = Math.min(best, Number(longest_ms));
   }
   return best;
