@@ -18,9 +18,6 @@ import type { FormatName } from './formats';
 /** How a value stands on the wire and is read from it; contract.md, "Types a caller may send". */
 export type Wire = 'integer' | 'double' | 'money' | 'flag' | 'bit' | 'text' | 'struct' | 'list' | 'any';
 
-/** Keywords of ours, beside those of JSON Schema. */
-export const ownKeywords = ['wire', 'secret', 'digits', 'otherwise', 'exactlyOne', 'signature'] as const;
-
 /** Amounts of money: a decimal string with at most six places, such as `50.12`; never a float. */
 export type Money = string;
 

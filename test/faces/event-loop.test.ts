@@ -161,7 +161,8 @@ describe('bodies', () => {
   });
 });
 
-const textOf = (value: unknown): string => (value === null ? '<nil/>' : `<string>${String(value)}</string>`);
+const textOf = (value: unknown): string =>
+  value === null ? '<nil/>' : `<string>${typeof value === 'string' ? value : JSON.stringify(value)}</string>`;
 
 /** Texts within the length of a field that are dear to check, and one at the limit of bodies. */
 function worstTexts({ format, maxLength = 64 }: Declared): readonly string[] {
@@ -220,8 +221,8 @@ test.each(methods.filter((method) => method.name in rows).map((method) => [metho
 /** The fields of which no other is declared alike: createCustomer alone has a dozen texts of 128 characters. */
 function differing(names: readonly string[], method: Method): readonly (readonly [string, Declared])[] {
   const byDeclaration = names.toReversed().map((field) => {
-    const { description: _description, ...rest } = declared(method.params.properties[field] as TSchema);
-    return [JSON.stringify(rest), [field, { ...rest, description: '' }]] as const;
+    const declaration = { ...declared(method.params.properties[field] as TSchema), description: '' };
+    return [JSON.stringify(declaration), [field, declaration]] as const;
   });
   return [...new Map(byDeclaration).values()];
 }
