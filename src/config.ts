@@ -221,6 +221,12 @@ export const settings = {
     whole(65_536, 268_435_456),
     'How many bytes the answers of one multicall may hold together; reading calls beyond it are refused.',
   ),
+  values_limit: setting(
+    'TREELINE_VALUES_LIMIT',
+    '50000',
+    whole(1_000, 10_000_000),
+    'How many values one body may hold, at every depth together.',
+  ),
   call_timeout_ms: setting(
     'TREELINE_CALL_TIMEOUT_MS',
     '30000',

@@ -1,4 +1,5 @@
 /** Reading a createCustomer with all its members, from bytes to values, again and again in a process that does nothing else. */
+import { runInSteps } from '../../src/core/event-loop';
 import { decodeText } from '../../src/faces/xmlrpc/encoding';
 import { parseCall } from '../../src/faces/xmlrpc/parse';
 import { type Population, methodCall, newMembers } from '../calls';
@@ -10,10 +11,17 @@ export interface ParsingTask {
   readonly seconds: number;
 }
 
-const limits = { nesting: 32, members: 1_000 };
+const limits = { nesting: 32, members: 1_000, values: 50_000 };
 const between_clock_readings = 100;
 
 serveTasks(measure);
+
+const parse = (body: Buffer): unknown =>
+  runInSteps(
+    (function* () {
+      return yield* parseCall(yield* decodeText(body), limits);
+    })(),
+  );
 
 function measure({ population, seconds }: ParsingTask): Promise<Load> {
   const body = Buffer.from(methodCall('createCustomer', newMembers('customer', population)));
@@ -21,7 +29,7 @@ function measure({ population, seconds }: ParsingTask): Promise<Load> {
   let elapsed_ms = 0;
   let bodies = 0;
   while (elapsed_ms < seconds * 1_000) {
-    for (let count = 0; count < between_clock_readings; count += 1) parseCall(decodeText(body), limits);
+    for (let count = 0; count < between_clock_readings; count += 1) parse(body);
     bodies += between_clock_readings;
     elapsed_ms = performance.now() - began;
   }

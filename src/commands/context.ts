@@ -145,8 +145,14 @@ function registryOf(methods: readonly Method[]): Registry {
 }
 
 function lazyCheck({ params }: Method): Check {
-  let check: Check | undefined;
-  return (...given) => (check ??= compileCheck(params))(...given);
+  let compiled: Check | undefined;
+  const check = (): Check => (compiled ??= compileCheck(params));
+  return {
+    read: (...given) => check().read(...given),
+    checkExpensive: (given) => {
+      check().checkExpensive(given);
+    },
+  };
 }
 
 /** Makes one call; what comes of it may be a fault. */

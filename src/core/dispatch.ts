@@ -1,8 +1,9 @@
 /**
  * START HERE. The path of a call from its name and parameters to its result or fault, the same for
  * every face: find the method, check the parameters, then, in one transaction, find the actor,
- * check its right, run. A thrown fault rolls back, a returned fault commits, anything else that
- * escapes is a bug of ours and answers nothing but the request id.
+ * check its right, check the parameters that cost much to check, run. A thrown fault rolls back, a
+ * returned fault commits, anything else that escapes is a bug of ours and answers nothing but the
+ * request id.
  */
 import type { Logger } from 'winston';
 import type { Config } from '../config';
@@ -20,7 +21,7 @@ import { hashingFor } from './hashing';
 import { endOf, inTime } from './in-time';
 import { type Keyed, once, takeKey } from './idempotency';
 import type { Call, Caller, Id, Method, ReadCost, ReadMethod, WriteMethod } from './method';
-import type { Params } from './parameters';
+import type { Check, Params } from './parameters';
 import type { Registered, Registry } from './registry';
 import { type Actor, rootActor, rootId } from './rights';
 import { type Turns, shareOf } from './turns';
@@ -49,8 +50,8 @@ export interface Request {
   readonly caller: Caller;
   /** When it must be over, as `performance.now()` tells it: the time of a call begins when it comes in. */
   readonly ends_at: number;
-  /** Reads the body; what it throws is answered and logged like any other fault. */
-  readonly read: () => Asked;
+  /** Reads the body, a large one in steps; what it throws is answered and logged like any other fault. */
+  readonly read: () => Asked | Promise<Asked>;
 }
 
 /** What is called, with what, for whom. */
@@ -104,7 +105,8 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
     caller.kind === 'operator' ? undefined : core.turns.rate.take(shareOf(caller, undefined));
   if (retry_after_s !== undefined)
     throw tooManyCalls('calls of one customer in a second (TREELINE_CALL_RATE)', retry_after_s);
-  const asked = request.read();
+  const reading = request.read();
+  const asked = reading instanceof Promise ? await reading : reading;
   const { method: name, members: given } = asked;
   const { method, check } = typeof name === 'string' ? registeredAs(core, name) : name;
   trace.method = method;
@@ -112,7 +114,7 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
   const members = new Map(given);
   const wholesalerValue = members.get('i_wholesaler');
   if (method.trusted !== 'never') members.delete('i_wholesaler');
-  const params = check(members, core.config.unknown_parameters, (name) => {
+  const params = check.read(members, core.config.unknown_parameters, (name) => {
     core.log.warn('An unknown parameter was ignored', { request_id: request.request_id, parameter: name });
   });
   const wholesaler =
@@ -122,12 +124,11 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
   }
   const on_behalf = wholesaler && 'i_customer' in wholesaler ? wholesaler : asked.on_behalf;
 
-  const { authority } = core;
-  const outcome = await withAccess(authority, request.caller, (caller) => {
-    const proven = caller === request.caller ? request : { ...request, caller };
+  const outcome = await withAccess(core.authority, request.caller, (proven) => {
+    const running = { core, request, caller: proven, trace, check, params, on_behalf };
     return method.access === 'write'
-      ? runWrite(core, proven, trace, method, params, { ...asked, on_behalf })
-      : runRead(core, proven, trace, method, params, on_behalf);
+      ? runWrite({ ...running, method }, asked)
+      : runRead({ ...running, method });
   });
   return outcome instanceof Fault ? outcome : { method, result: outcome };
 }
@@ -138,61 +139,66 @@ function registeredAs(core: Core, name: string): Registered {
   return registered;
 }
 
+/** A call whose parameters were read. */
+interface Running<M extends Method> {
+  readonly core: Core;
+  readonly request: Request;
+  /** The caller of the request, or the same one proved anew. */
+  readonly caller: Caller;
+  readonly trace: Trace;
+  readonly method: M;
+  readonly check: Check;
+  readonly params: Params;
+  readonly on_behalf: Named | undefined;
+}
+
+/** Throws fault 403 without the right; only then come the checks that are expensive. */
+function admit({ caller, method, check, params }: Running<Method>, actor: Actor): void {
+  authorize(caller, actor, method, params);
+  check.checkExpensive(params);
+}
+
 /** One transaction around the right and the change, so that what was checked is what is changed. */
-async function runWrite(
-  core: Core,
-  request: Request,
-  trace: Trace,
-  method: WriteMethod,
-  params: Params,
-  asked: Asked,
-) {
-  const { on_behalf } = asked;
+async function runWrite(running: Running<WriteMethod>, asked: Asked) {
+  const { core, request, caller, trace, method, params, on_behalf } = running;
   method.checkParams?.(params);
-  const prepared = method.prepare && (await prepare(core, request, trace, method, params, on_behalf));
-  const keyedFor = keyedOf(core, request.caller, method, asked, params);
+  const prepared = method.prepare && (await prepare(running));
+  const keyedFor = keyedOf(core, caller, method, asked, params);
   const work = async (db: Transaction): Promise<unknown> => {
-    const finding = resolveActor((named) => findActor(db, named), request.caller, on_behalf);
+    const finding = resolveActor((named) => findActor(db, named), caller, on_behalf);
     // Who is named by an id is known before it is found.
     const isKnown = on_behalf === undefined || 'i_customer' in on_behalf;
-    const keyed = keyedFor?.(isKnown ? idOf(request.caller, on_behalf) : (await finding).i_customer);
+    const keyed = keyedFor?.(isKnown ? idOf(caller, on_behalf) : (await finding).i_customer);
     const ahead = (actor: Id): Promise<unknown> | undefined => method.ahead?.(db, actor, params);
     // For a login that names another, nothing is looked at before that one is known to be within reach.
-    const isItself =
-      on_behalf === undefined || (request.caller.kind !== 'login' && 'i_customer' in on_behalf);
+    const isItself = on_behalf === undefined || (caller.kind !== 'login' && 'i_customer' in on_behalf);
     const [actor, isNew, early] = await Promise.all([
       finding,
       keyed && takeKey(db, keyed),
-      isItself ? ahead({ i_customer: idOf(request.caller, on_behalf) }) : undefined,
+      isItself ? ahead({ i_customer: idOf(caller, on_behalf) }) : undefined,
     ]);
     trace.actor = actor;
-    authorize(request.caller, actor, method, params);
-    const call = callOf(core, request, method, actor, db);
+    admit(running, actor);
+    const call = callOf(running, actor, db);
     const go = async () => method.run(call, params, prepared, isItself ? early : await ahead(actor));
     const result = await (keyed ? once(db, keyed, isNew === true, go) : go());
-    assertAccessAtCommit(db, request.caller, actor);
+    assertAccessAtCommit(db, caller, actor);
     return result;
   };
   const run = (): Promise<unknown> => core.db.transaction(work, request.ends_at);
-  if (request.caller.kind === 'operator') return run();
-  return core.turns.connections.run(shareOf(request.caller, idNamed(on_behalf)), request.ends_at, run);
+  if (caller.kind === 'operator') return run();
+  return core.turns.connections.run(shareOf(caller, idNamed(on_behalf)), request.ends_at, run);
 }
 
 /**
  * The slow work before the transaction, for an actor that may make the call: nobody is made to hash for a
  * call that will be refused. The transaction looks at the right again.
  */
-async function prepare(
-  core: Core,
-  request: Request,
-  trace: Trace,
-  method: WriteMethod,
-  params: Params,
-  named: Named | undefined,
-): Promise<unknown> {
-  const actor = (trace.actor = await knownActor(core, request, method, named));
-  authorize(request.caller, actor, method, params);
-  const share = shareOf(request.caller, idNamed(named));
+async function prepare(running: Running<WriteMethod>): Promise<unknown> {
+  const { core, request, caller, trace, method, params, on_behalf } = running;
+  const actor = (trace.actor = await knownActor(running));
+  admit(running, actor);
+  const share = shareOf(caller, idNamed(on_behalf));
   return method.prepare?.(params, hashingFor(core.turns, share, request.ends_at).hash, core.config);
 }
 
@@ -223,25 +229,19 @@ function keyedOf(
   return (i_actor) => ({ scope: scopeOf(i_actor), key, content_hashes, i_customer, answer_bytes });
 }
 
-async function runRead(
-  core: Core,
-  request: Request,
-  trace: Trace,
-  method: ReadMethod,
-  params: Params,
-  named: Named | undefined,
-) {
-  if (request.caller.kind === 'operator') return readAs(core, request, trace, method, params, named, core.db);
+async function runRead(running: Running<ReadMethod>): Promise<unknown> {
+  const { core, request, caller, method, params, on_behalf } = running;
+  if (caller.kind === 'operator') return readAs(running, core.db);
   const cost = typeof method.cost === 'function' ? method.cost(params) : (method.cost ?? 'connection');
-  if (cost === 'members') return readAs(core, request, trace, method, params, named, core.db);
-  const share = shareOf(request.caller, idNamed(named));
+  if (cost === 'members') return readAs(running, core.db);
+  const share = shareOf(caller, idNamed(on_behalf));
   const queue = core.turns[queueOf[cost]];
   const turn = queue.enter(share, request.ends_at);
   // Most calls need not wait, and a promise for each would cost them time.
   if (turn) await turn;
   try {
     const db = cost === 'lookup' ? core.db.lookupsOnly : cost === 'slow' ? core.db.slowReads : core.db;
-    const result = await readAs(core, request, trace, method, params, named, db);
+    const result = await readAs(running, db);
     return batchesInTurns(result, (work) => queue.run(share, endOf(core), work));
   } finally {
     queue.leave(share);
@@ -255,27 +255,15 @@ const queueOf = {
   slow: 'slow',
 } as const satisfies Record<Exclude<ReadCost, 'members'>, keyof Turns>;
 
-async function readAs(
-  core: Core,
-  request: Request,
-  trace: Trace,
-  method: ReadMethod,
-  params: Params,
-  named: Named | undefined,
-  db: Database,
-): Promise<unknown> {
-  const actor = (trace.actor = await knownActor(core, request, method, named));
-  authorize(request.caller, actor, method, params);
-  return method.run(callOf(core, request, method, actor, db), params);
+async function readAs(running: Running<ReadMethod>, db: Database): Promise<unknown> {
+  const { trace, method, params } = running;
+  const actor = (trace.actor = await knownActor(running));
+  admit(running, actor);
+  return method.run(callOf(running, actor, db), params);
 }
 
 /** A caller that acts for itself was found a moment ago, when it proved its password: reading need not ask again. */
-async function knownActor(
-  core: Core,
-  { caller }: Request,
-  method: Method,
-  named: Named | undefined,
-): Promise<Actor> {
+async function knownActor({ core, caller, method, on_behalf: named }: Running<Method>): Promise<Actor> {
   const isItself =
     named === undefined ||
     (caller.kind === 'login' && 'i_customer' in named && named.i_customer === caller.actor.i_customer);
@@ -285,13 +273,11 @@ async function knownActor(
 }
 
 function callOf<Db extends Database | Transaction>(
-  core: Core,
-  request: Request,
-  method: Method,
+  { core, request, caller, method }: Running<Method>,
   actor: Actor,
   db: Db,
 ): Call<Db> {
-  const { request_id, caller, ends_at } = request;
+  const { request_id, ends_at } = request;
   const context = { request_id, caller, i_actor: actor.i_customer, method: method.name };
   return {
     request_id,

@@ -1,75 +1,76 @@
 /**
- * What a caller sent becomes what a method declares: first each value is converted by the declared
- * type of its parameter (contract.md, "Types a caller may send"), then ajv checks the whole. ajv
- * itself converts nothing and removes nothing: null means "unlimited" or "own tariff" here, so a
- * blank form field that became null would grant something.
+ * What a caller sent becomes what a method declares: each value is converted by the declared type of
+ * its parameter (contract.md, "Types a caller may send"), then checked. The first mistake in the order
+ * of the definition is the one that is answered. Nothing is coerced beyond that: null means
+ * "unlimited" or "own tariff" here, so a blank form field that became null would grant something.
  */
-import { Ajv, type ErrorObject } from 'ajv';
 import { Fault, badParameter } from '../faults';
+import { type Field, type Fields, ParamsObject, compileFields, expensiveChecks } from './check-field';
 import { moneyFromDouble, moneyFromText } from './decimal';
-import { type FormatName, formats } from './formats';
-import { type Declared, type TObject, type TProperties, declared, ownKeywords } from './schema';
-import { DateTime, Double, type Struct, Unreadable, type Value } from './values';
+import type { TObject } from './schema';
+import { DateTime, Double, type Struct, type Value } from './values';
 
 export type Params = Record<string, unknown>;
 
-/** Turns the members of a call's struct into checked parameters, or throws fault 400. */
-export type Check = (
-  members: Struct,
-  unknown: 'refuse' | 'ignore',
-  onIgnored: (name: string) => void,
-) => Params;
-
-const ajv = new Ajv({
-  strict: true,
-  allErrors: true,
-  ownProperties: true,
-  verbose: true,
-  formats: Object.fromEntries(
-    Object.entries(formats).map(([name, problem]) => [name, (value: string) => problem(value) === undefined]),
-  ),
-});
-ajv.addVocabulary([...ownKeywords]);
+/** The two steps that check one struct of parameters. */
+export interface Check {
+  /**
+   * Turns the members of a call's struct into parameters: presence, types, lengths, and every format that
+   * costs little. Runs before anything is known of the caller's rights. Throws fault 400.
+   */
+  readonly read: (members: Struct, unknown: 'refuse' | 'ignore', onIgnored: (name: string) => void) => Params;
+  /**
+   * Checks the formats that parse: regular expressions, address ranges, lists of addresses. Runs once the
+   * actor's right is known, so that nobody without it makes the server parse. Throws fault 400.
+   */
+  readonly checkExpensive: (params: Params) => void;
+}
 
 /** Compiles the check of one struct of parameters; done once for each method at start. */
 export function compileCheck(schema: TObject): Check {
-  const validate = ajv.compile(schema);
-  const fields = fieldsOf(schema.properties);
-  const order = [...fields.keys()];
+  const fields = compileFields(schema.properties, schema.required);
+  const inOrder = [...fields];
+  const expensive = expensiveChecks(fields);
+  const fewest = schema.minProperties ?? 0;
 
-  return (members, unknown, onIgnored) => {
-    const params = convertMembers(members, fields);
-    if (unknown === 'ignore') {
-      for (const name of Object.keys(params)) {
-        if (fields.has(name)) continue;
+  return {
+    read: (members, unknown, onIgnored) => {
+      const params = convertMembers(members, fields);
+      for (const [name, field] of inOrder) {
+        const value = params[name];
+        if (value === undefined && !(name in params)) {
+          if (field.isRequired) throw badParameter(name, 'is required');
+          continue;
+        }
+        const fault = field.check(value, name);
+        if (fault) throw fault;
+      }
+      const strangers = Object.keys(params).filter((name) => !fields.has(name));
+      if (Object.keys(params).length - (unknown === 'ignore' ? strangers.length : 0) < fewest)
+        throw new Fault('bad_parameter', 'At least one attribute to change is required');
+      for (const name of strangers) {
+        if (unknown === 'refuse') throw badParameter(name.slice(0, 64), 'is unknown');
         Reflect.deleteProperty(params, name);
         onIgnored(name);
       }
-    }
-    const alternative = exactlyOneProblem(schema, params);
-    if (!validate(params)) {
-      const errors = validate.errors ?? [];
-      // It would keep what was sent, passwords too, in memory until the next mistake.
-      validate.errors = null;
-      throw firstFault(errors, order);
-    }
-    if (alternative) throw alternative;
-    return params;
+      const alternative = exactlyOneProblem(schema, params);
+      if (alternative) throw alternative;
+      return params;
+    },
+    checkExpensive: (params) => {
+      for (const [name, check] of expensive) {
+        const fault = name in params ? check(params[name], name) : undefined;
+        if (fault) throw fault;
+      }
+    },
   };
 }
 
-const fieldsOf = (properties: TProperties): ReadonlyMap<string, Declared> =>
-  new Map(Object.entries(properties).map(([name, field]) => [name, declared(field)]));
-
-/** Without a prototype a member called __proto__ is a member; made like this, V8 keeps it as fast as any object. */
-const Bare = function () {} as unknown as new () => Params;
-Bare.prototype = Object.create(null) as object;
-
-function convertMembers(members: Struct, fields: ReadonlyMap<string, Declared>): Params {
-  const params = new Bare();
+function convertMembers(members: Struct, fields: Fields): Params {
+  const params = new ParamsObject();
   for (const [name, value] of members) {
     const field = fields.get(name);
-    const otherwise = field?.otherwise;
+    const otherwise = field?.declared.otherwise;
     // Old callers give a customer's name where its id is asked for.
     if (
       otherwise !== undefined &&
@@ -85,10 +86,10 @@ function convertMembers(members: Struct, fields: ReadonlyMap<string, Declared>):
   return params;
 }
 
-/** The value as its declared type; one that cannot be read as such is left alone, for ajv to name. */
-function convert(field: Declared, value: Value): unknown {
+/** The value as its declared type; one that cannot be read as such is left alone, and fails its check. */
+function convert({ declared, items, members }: Field, value: Value): unknown {
   if (value === null) return null;
-  switch (field.wire) {
+  switch (declared.wire) {
     case 'integer':
       return integerFrom(value);
     case 'bit':
@@ -101,19 +102,15 @@ function convert(field: Declared, value: Value): unknown {
       return doubleFrom(value);
     case 'money':
       // As it is written: of what cannot be undone, nothing is read out of 1e2.
-      if (field.format === 'credit' && typeof value === 'string') return value;
+      if (declared.format === 'credit' && typeof value === 'string') return value;
       return moneyFrom(value);
-    case 'list': {
-      const items = field.items && declared(field.items);
+    case 'list':
       return items && Array.isArray(value) ? value.map((item) => convert(items, item)) : value;
-    }
     case 'struct':
-      return field.properties && value instanceof Map
-        ? convertMembers(value, fieldsOf(field.properties))
-        : value;
+      return members && value instanceof Map ? convertMembers(value, members) : value;
     case 'text':
-      if (field.digits && typeof value === 'number') return String(value);
-      return field.format === 'time' && value instanceof DateTime ? value.text : value;
+      if (declared.digits && typeof value === 'number') return String(value);
+      return declared.format === 'time' && value instanceof DateTime ? value.text : value;
     default:
       return value;
   }
@@ -149,87 +146,4 @@ function exactlyOneProblem(schema: TObject, params: Params): Fault | undefined {
   return given.length === 0
     ? badParameter(names[0] ?? '', `is required, or ${names.slice(1).join(' or ')} in its place`)
     : badParameter(given[1] ?? '', `must not be given together with ${given[0] ?? ''}`);
-}
-
-/** One parameter at a time: the first in the order of the definition; unknown ones come last. */
-function firstFault(errors: readonly ErrorObject[], order: readonly string[]): Fault {
-  const place = (error: ErrorObject): number => {
-    const index = order.indexOf(topOf(error));
-    return index < 0 ? order.length : index;
-  };
-  const first = errors.reduce((best, error) => (place(error) < place(best) ? error : best));
-  if (first.keyword === 'minProperties')
-    return new Fault('bad_parameter', 'At least one attribute to change is required');
-  return badParameter(parameterOf(first), problemOf(first));
-}
-
-const stepsTo = ({ instancePath }: ErrorObject): string[] =>
-  instancePath
-    .split('/')
-    .slice(1)
-    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
-
-/** The member of the call in which the mistake is, however deep. */
-const topOf = (error: ErrorObject): string => stepsTo(error)[0] ?? parameterOf(error);
-
-/** Such as `name`, or, within lists and structs, `users[0].name`. */
-function parameterOf(error: ErrorObject): string {
-  const steps = stepsTo(error);
-  if (error.keyword === 'required') steps.push(String(error.params['missingProperty']));
-  if (error.keyword === 'additionalProperties') {
-    const name = String(error.params['additionalProperty']).slice(0, 64);
-    // One at the top is named as it is, dots and all.
-    if (steps.length === 0) return name;
-    steps.push(name);
-  }
-  const [first = '', ...others] = steps;
-  return first + others.map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${step}`)).join('');
-}
-
-const typeNames: Readonly<Record<Declared['wire'], string>> = {
-  integer: 'an integer',
-  bit: '0 or 1',
-  flag: 'true or false',
-  double: 'a number',
-  money: 'a number',
-  text: 'a string',
-  list: 'an array',
-  struct: 'a struct',
-  any: 'a value',
-};
-
-function problemOf(error: ErrorObject): string {
-  const field = error.parentSchema as Declared | undefined;
-  const value: unknown = error.data;
-  switch (error.keyword) {
-    case 'required':
-      return 'is required';
-    case 'additionalProperties':
-      return 'is unknown';
-    case 'type':
-      if (value === null) return 'must not be nil';
-      if (value instanceof Unreadable)
-        return `must be ${typeNames[field?.wire ?? 'any']}, not "${value.text}"`;
-      return `must be ${typeNames[field?.wire ?? 'any']}`;
-    case 'minimum':
-    case 'maximum':
-      if (field?.wire === 'bit') return 'must be 0 or 1';
-      return error.keyword === 'minimum'
-        ? `must be at least ${String(field?.minimum)}`
-        : `must be at most ${String(field?.maximum)}`;
-    case 'minLength':
-      return `must have at least ${String(field?.minLength)} characters`;
-    case 'minItems':
-      return `must have at least ${String(field?.minItems)} items`;
-    case 'maxItems':
-      return `must have at most ${String(field?.maxItems)} items`;
-    case 'maxLength':
-      return `must have at most ${String(field?.maxLength)} characters`;
-    case 'enum':
-      return `must be one of ${(field?.enum ?? []).join(', ')}`;
-    case 'format':
-      return formats[error.schema as FormatName](String(value)) ?? 'is not valid';
-    default:
-      return `is not valid (${error.keyword})`;
-  }
 }

@@ -1,6 +1,6 @@
 /**
  * The vocabulary in which parameters and results are declared. A declaration is one TypeBox schema
- * that carries everything its readers need: ajv checks it, TypeScript infers from it, the faces
+ * that carries everything its readers need: core/check-field.ts checks it, TypeScript infers from it, the faces
  * take the type tag from `wire`, help and README take the description, the log hides `secret`.
  */
 import {
@@ -17,9 +17,6 @@ import type { FormatName } from './formats';
 
 /** How a value stands on the wire and is read from it; contract.md, "Types a caller may send". */
 export type Wire = 'integer' | 'double' | 'money' | 'flag' | 'bit' | 'text' | 'struct' | 'list' | 'any';
-
-/** Keywords of ours, beside those of JSON Schema; ajv knows them as vocabulary. */
-export const ownKeywords = ['wire', 'secret', 'digits', 'otherwise', 'exactlyOne', 'signature'] as const;
 
 /** Amounts of money: a decimal string with at most six places, such as `50.12`; never a float. */
 export type Money = string;
@@ -162,6 +159,8 @@ export interface Declared {
   readonly maxItems?: number;
   readonly items?: TSchema;
   readonly properties?: TProperties;
+  /** Of a struct: the names of the members that must be there. */
+  readonly required?: readonly string[];
 }
 
 /** Reads a schema as one of ours; a schema made elsewhere is a mistake in a declaration. */

@@ -58,6 +58,9 @@ const featureSwitch = (name: string, description: string) => own(name, flag(desc
 const personal = <T extends TSchema>(attribute: Attribute<T>) => ({ ...attribute, personal: true as const });
 const detail = (name: string, description: string) =>
   personal(own(name, nullable(text(128, description)), null));
+/** What people recognise a customer by, beside its name. */
+const label = (name: string, description: string) =>
+  personal(own(name, nullable(text(128, description, { format: 'label' })), null));
 const mail = (name: string, format: 'address' | 'address-list', description: string) =>
   personal(own(name, nullable(text(255, description, { format })), null));
 
@@ -70,7 +73,10 @@ export const requiredAttributes = {
     column: 'customers.i_tariff',
   },
   name: personal({
-    schema: text(64, 'Name; no two differ only by case or Unicode form.', { format: 'name', digits: true }),
+    schema: text(64, 'Name; no two differ only by case or Unicode form.', {
+      format: 'customer-name',
+      digits: true,
+    }),
     column: 'customers.name',
   }),
   web_password: {
@@ -111,21 +117,21 @@ export const optionalAttributes = {
     nullable(text(1024, 'A regular expression (RE2) that accounts match.', { format: 'regular-expression' })),
     null,
   ),
-  company_name: detail('company_name', 'Company name.'),
-  salutation: detail('salutation', 'Mr., Ms. and so on.'),
-  first_name: detail('first_name', 'First name.'),
-  last_name: detail('last_name', 'Last name.'),
-  mid_init: detail('mid_init', 'Middle initial.'),
+  company_name: label('company_name', 'Company name.'),
+  salutation: label('salutation', 'Mr., Ms. and so on.'),
+  first_name: label('first_name', 'First name.'),
+  last_name: label('last_name', 'Last name.'),
+  mid_init: label('mid_init', 'Middle initial.'),
   street_addr: detail('street_addr', 'Street address.'),
   state: detail('state', 'Province or state.'),
   postal_code: detail('postal_code', 'Postal code.'),
   city: detail('city', 'City.'),
   country: detail('country', 'Country or region.'),
-  contact: detail('contact', 'Contact.'),
+  contact: label('contact', 'Contact.'),
   phone: detail('phone', 'Phone.'),
   fax: detail('fax', 'Fax.'),
   alt_phone: detail('alt_phone', 'Alternative phone.'),
-  alt_contact: detail('alt_contact', 'Alternative contact.'),
+  alt_contact: label('alt_contact', 'Alternative contact.'),
   email: mail('email', 'address-list', 'E-mail addresses, separated by commas.'),
   cc: mail('cc', 'address-list', 'Addresses that get a copy.'),
   bcc: mail('bcc', 'address-list', 'Addresses that get a blind copy.'),

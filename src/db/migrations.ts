@@ -15,6 +15,7 @@ import * as levels from '../../migrations/007_levels';
 import * as webhooks from '../../migrations/008_webhooks';
 import * as limits from '../../migrations/009_limits';
 import * as accessEpochs from '../../migrations/010_access_epochs';
+import * as loginOwners from '../../migrations/012_login_owners';
 
 interface Migration {
   up(knex: Knex): Promise<void>;
@@ -33,6 +34,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '008_webhooks': webhooks,
   '009_limits': limits,
   '010_access_epochs': accessEpochs,
+  '012_login_owners': loginOwners,
 };
 
 export const migrationSource: Knex.MigrationSource<string> = {

@@ -25,6 +25,9 @@ const faultOf: Readonly<Record<string, () => Fault>> = {
   stores_domain_unique: () => taken('domain', 'The domain of the store is taken already'),
   customer_ip_ranges_ip_range_unique: () => conflict('An address range is given twice'),
   users_login_unique: () => taken('web_login', 'This web_login is taken already'),
+  // The same text: whose login it would be is nobody else's business.
+  users_login_owner: () => taken('web_login', 'This web_login is taken already'),
+  customers_login_endings: () => taken('name', 'Logins of other customers end with @ and this name'),
   customers_i_tariff_fkey: () => wrongReference('i_tariff'),
   customers_i_routing_group_fkey: () => wrongReference('i_routing_group'),
   payments_i_reversed_unique: () => conflict('The payment was reversed already'),

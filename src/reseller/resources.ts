@@ -160,7 +160,7 @@ const sipFields = {
   display_name: optional(nullable(text(64, 'The name that is shown to who is called.', { format: 'line' }))),
   caller_id: optional(nullable(text(64, 'The number that is shown.', { format: 'line', digits: true }))),
 };
-const sipName = text(64, 'Its name, unique within the customer.', { format: 'login', digits: true });
+const sipName = text(64, 'Its name, unique within the customer.', { format: 'local-login', digits: true });
 const sipUsers = operationsOf<SipUser>({
   path: '/voip/user',
   kind: sipUserKind,

@@ -29,7 +29,7 @@ const password = text(128, "The password; must satisfy the customer's policy. It
   digits: true,
 });
 const fields = {
-  name: text(64, 'The name, unique within the customer.', { format: 'login', digits: true }),
+  name: text(64, 'The name, unique within the customer.', { format: 'local-login', digits: true }),
   role_id: integer("1 administrator, 2 billing or reports, 3 store user; a store's customer has 3 only.", {
     minimum: 1,
     maximum: 3,

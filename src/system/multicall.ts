@@ -1,6 +1,7 @@
 /** system.multicall: many calls in one request, each with its own transaction and its own outcome. */
 import type { Config } from '../config';
 import { type Core, type Outcome, Outcomes, dispatch } from '../core/dispatch';
+import { nextTurn } from '../core/event-loop';
 import { membersOf } from '../core/members';
 import type { Call } from '../core/method';
 import type { Batches } from '../core/schema';
@@ -32,6 +33,8 @@ export async function multicall(
     const outcome = await one(core, call, member, { index, isFull });
     held_bytes += sizeOf(outcome);
     outcomes.push(outcome);
+    // A member that waits for nothing would otherwise run together with the next one.
+    await nextTurn();
   }
   return new Outcomes(outcomes);
 }

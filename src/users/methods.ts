@@ -20,7 +20,7 @@ import {
 const accessLevel = oneOf(accessLevels, 'What the user may do.');
 const userFields = {
   i_access_level: optional(oneOf(accessLevels, 'What the user may do; absent at creation: ADMINISTRATOR.')),
-  name: optional(nullable(text(64, 'The name of the person.'))),
+  name: optional(nullable(text(64, 'The name of the person.', { format: 'label' }))),
   description: optional(nullable(text(1024, 'A description.'))),
   email: optional(nullable(text(255, 'An e-mail address.', { format: 'address' }))),
 };

@@ -253,6 +253,12 @@ describe('a body that is no call', () => {
     expect(await refusal(list(body))).toBe(`400 -32700 The body is not JSON: ${where}`);
   });
 
+  test('a member that is given twice is named, one of a megabyte in part', async () => {
+    const name = 'n'.repeat(500_000);
+    expect(await refusal(list('{"limit":1,"limit":1}'))).toMatch(/holds the member "limit" twice$/);
+    expect((await refusal(list(`{"${name}":1,"${name}":1}`))).length).toBeLessThan(200);
+  });
+
   test.each<[string, unknown]>([
     ['an array', [1]],
     ['an array of members', [{ limit: 1 }]],
@@ -262,6 +268,17 @@ describe('a body that is no call', () => {
     ['nested 100,000 levels deep', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
     ['an object of 1,001 members', Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`m${n}`, n]))],
     ['a member of 1,001 members', { limit: Array.from({ length: 1_001 }, () => 1) }],
+    ['a member twice', '{"limit":1,"limit":1}'],
+    ['a member twice, once with blanks', '{"limit":1," limit ":2}'],
+    ['a member twice, once with an escape', '{"limit":1,"\\u006cimit":2}'],
+    ['a member twice within a list', '{"name_pattern":[{"a":1,"b":{},"a":2}]}'],
+    ['__proto__ twice', '{"__proto__":1,"__proto__":2}'],
+    [
+      'more values than 50,000',
+      `{"limit":[${Array(60)
+        .fill(`[${'1,'.repeat(899)}1]`)
+        .join()}]}`,
+    ],
   ])('%s is refused', async (_what, body) => {
     expect(await refusal(list(body))).toMatch(/^400 -32600 /);
   });
@@ -269,7 +286,8 @@ describe('a body that is no call', () => {
   test('is refused also where it is only open, or no UTF-8, or too large, or badly packed', async () => {
     const packed = (body: Buffer, encoding = 'gzip') =>
       list(body, { ...asRoot, 'content-encoding': encoding });
-    expect(await refusal(list('['.repeat(1_000_000)))).toMatch('it ends too early');
+    expect(await refusal(list('['.repeat(32)))).toMatch('it ends too early');
+    expect(await refusal(list('['.repeat(1_000_000)))).toMatch('nested deeper than 32 levels');
     for (const body of [Buffer.from('{"name_pattern":"\xe4"}', 'latin1'), Buffer.from('\ufeff{}', 'utf16le')])
       expect(await refusal(list(body))).toMatch(/^400 -32700 /);
     expect((await list(' '.repeat(1_048_577))).status).toBe(413);

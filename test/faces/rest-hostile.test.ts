@@ -54,6 +54,8 @@ describe.each(restFaces)('the $name face', ({ name, envelope }) => {
     '{"__proto__":{"name":"x"}}',
     '{"constructor":1}',
     '{"name":1e999}',
+    '{"name":"a","name":"b"}',
+    '{"name":"a","detail":{"x":1,"x":2}}',
     `${'['.repeat(50)}${']'.repeat(50)}`,
     `{"actions":[{"type":"x","option":${'{"a":'.repeat(40)}1${'}'.repeat(40)}}]}`,
     `{"actions":[${Array(1_001).fill('{"type":"x"}').join(',')}]}`,

@@ -6,11 +6,24 @@
 import fc from 'fast-check';
 
 import { DateTime, Double, Unreadable, type Value } from '../../src/core/values';
-import { decodeText } from '../../src/faces/xmlrpc/encoding';
-import { parseCall, type ParseLimits, type XmlRpcCall } from '../../src/faces/xmlrpc/parse';
+import type { ValueLimits } from '../../src/faces/http/limits';
+import * as encoding from '../../src/faces/xmlrpc/encoding';
+import * as parse from '../../src/faces/xmlrpc/parse';
 import { Fault, type FaultName } from '../../src/faults';
 
-const limits: ParseLimits = { nesting: 32, members: 1000 };
+const limits: ValueLimits = { nesting: 32, members: 1000, values: 50_000 };
+
+/** The result of work that may pause, without a pause. */
+function resultOf<T>(work: Generator<undefined, T>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+type XmlRpcCall = parse.XmlRpcCall;
+const parseCall = (text: string, within: ValueLimits): XmlRpcCall => resultOf(parse.parseCall(text, within));
+const decodeText = (bytes: Uint8Array): string => resultOf(encoding.decodeText(bytes));
 
 /** A call whose only parameter is this `<value>`. */
 const callWith = (value: string): string =>
@@ -1293,9 +1306,28 @@ describe('hostile input', () => {
     });
   });
 
+  test('more attributes in a tag than members are allowed are refused', () => {
+    const attributes = (count: number): string =>
+      Array.from({ length: count }, (_, i) => ` a${i}="b"`).join('');
+    expect(valueOf(`<int ${attributes(1_000)}>5</int>`)).toBe(5);
+    expect(faultOf(() => valueOf(`<int ${attributes(1_001)}>5</int>`)).message).toBe(
+      'Not an XML-RPC call: more attributes in a tag than the limit of 1000',
+    );
+  });
+
+  test('more values than the limit are refused, wherever they stand', () => {
+    const list = `<array><data>${'<value/>'.repeat(3)}</data></array>`;
+    const lists = (count: number): string =>
+      callWith(`<value><array><data>${`<value>${list}</value>`.repeat(count)}</data></array></value>`);
+    expect(parseCall(lists(2), { ...limits, values: 9 }).params).toHaveLength(1);
+    expect(faultOf(() => parseCall(lists(2), { ...limits, values: 8 })).message).toBe(
+      'The body holds more values than the limit of 8',
+    );
+  });
+
   test('1 MB of blanks, comments and attributes around the elements', () => {
     const noise = ` <!-- ${'noise '.repeat(10)}-->\n<?noise?>`.repeat(10_000);
-    const attributes = Array.from({ length: 60_000 }, (_, i) => ` a${i}="b"`).join('');
+    const attributes = Array.from({ length: 1_000 }, (_, i) => ` a${i}="b"`).join('');
     within(() => {
       expect(valueOf(`${noise}<int ${attributes}>5</int>${noise}`)).toBe(5);
       expect(

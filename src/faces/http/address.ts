@@ -27,6 +27,9 @@ export function isInRanges(address: string, ranges: readonly AddressRange[]): bo
   return ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits));
 }
 
+/** Nobody has so many proxies; a header of 16 KiB may name thousands. */
+const hopsAtMost = 64;
+
 export function originOf(request: IncomingMessage, proxies: readonly AddressRange[]): Origin {
   const peer = peerOf(request.socket);
   const encrypted = (request.socket as Partial<TLSSocket>).encrypted === true;
@@ -40,7 +43,7 @@ export function originOf(request: IncomingMessage, proxies: readonly AddressRang
   }
   const hops =
     forwardedFor === undefined ? forwardedHops(forwarded ?? '') : [forwardedFor].flat().join(',').split(',');
-  const address = firstForeign(hops.map(plainAddress), proxies);
+  const address = firstForeign(hops.slice(-hopsAtMost).map(plainAddress), proxies);
   const behindTls = request.headers['x-forwarded-proto'] === 'https';
   return { address: address ?? peer, certain: address !== undefined, encrypted: encrypted || behindTls };
 }

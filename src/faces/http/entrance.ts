@@ -78,9 +78,3 @@ export async function readBody(core: Core, request: FastifyRequest): Promise<Buf
     return new Fault('not_well_formed', `The body is not ${encoding}`);
   }
 }
-
-/** The limits of a call's values. */
-export const limitsOf = ({ config }: Core) => ({
-  nesting: config.nesting_limit,
-  members: config.members_limit,
-});

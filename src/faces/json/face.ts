@@ -11,7 +11,8 @@ import type { Struct } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
 import type { Authenticate } from '../http/authenticate';
 import { markRepeatable } from '../http/bytes';
-import { arrivalOf, identifyWith, limitsOf, readBody, tellWhen } from '../http/entrance';
+import { arrivalOf, identifyWith, readBody, tellWhen } from '../http/entrance';
+import { limitsOf } from '../http/limits';
 import { readMembers } from './values';
 import { writeJson } from './write';
 
@@ -30,9 +31,9 @@ export function jsonFace(app: FastifyInstance, core: Core, authenticate: Authent
     onRequest,
     handler: async (request, reply) => {
       const body = await readBody(core, request);
-      const read = () => {
+      const read = async () => {
         if (body instanceof Fault) throw body;
-        return { method: request.params.method, members: readMembers(body, limitsOf(core)) };
+        return { method: request.params.method, members: await readMembers(body, limitsOf(core)) };
       };
       return send(reply, await dispatch(core, { ...arrivalOf(core, request, reply), read }));
     },
@@ -63,10 +64,13 @@ function passwordOf(url: string | undefined): { login: string; password: string 
   return login !== null && password !== null ? { login, password } : undefined;
 }
 
-function readPhp(core: Core, { action, JSONString }: PhpQuery): { method: string; members: Struct } {
+async function readPhp(
+  core: Core,
+  { action, JSONString }: PhpQuery,
+): Promise<{ method: string; members: Struct }> {
   if (typeof action !== 'string' || action === '') throw badParameter('action', 'is required');
   const json = typeof JSONString === 'string' ? JSONString : '';
-  return { method: action, members: readMembers(Buffer.from(json), limitsOf(core)) };
+  return { method: action, members: await readMembers(Buffer.from(json), limitsOf(core)) };
 }
 
 function send(reply: FastifyReply, outcome: Outcome): FastifyReply {

@@ -17,7 +17,8 @@ import type { Struct, Value } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
 import { BrowserRefused } from '../http/browser';
 import { markRepeatable } from '../http/bytes';
-import { arrivalOf, limitsOf, readBody, tellWhen } from '../http/entrance';
+import { arrivalOf, readBody, tellWhen } from '../http/entrance';
+import { limitsOf } from '../http/limits';
 import { readMembers } from '../json/values';
 
 /** What a face refuses by itself, before there is a call: no credentials, the wrong verb. */
@@ -152,9 +153,9 @@ async function answer(
   reply: FastifyReply,
 ): Promise<Outcome> {
   const body = await readBody(core, request);
-  const read = (): Asked => {
+  const read = async (): Promise<Asked> => {
     if (body instanceof Fault) throw body;
-    const members = membersOf(core, face, operation, request, body);
+    const members = await membersOf(core, face, operation, request, body);
     return {
       method: { method: operation.method, check },
       members,
@@ -166,13 +167,13 @@ async function answer(
 }
 
 /** The members of path, query and body; each must stand where it is declared. */
-function membersOf(
+async function membersOf(
   core: Core,
   face: RestFace,
   { from, method, verb }: Operation,
   request: FastifyRequest,
   body: Buffer,
-): Struct {
+): Promise<Struct> {
   const members: Struct = new Map();
   for (const [name, text] of Object.entries(request.params as Record<string, string>)) {
     const field = method.params.properties[name];
@@ -188,7 +189,7 @@ function membersOf(
     if (body.length > 0 || isBodyAnnounced(request)) throw new Fault('not_a_call', `${verb} takes no body`);
     return members;
   }
-  for (const [name, value] of readMembers(body, limitsOf(core), 'refuse')) {
+  for (const [name, value] of await readMembers(body, limitsOf(core), 'refuse')) {
     if (from.path.includes(name) || from.query.includes(name))
       throw badParameter(name, 'is unknown in the body');
     members.set(name, value satisfies Value);

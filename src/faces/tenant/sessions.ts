@@ -7,7 +7,8 @@ import { endOf, inTime } from '../../core/in-time';
 import { compileCheck } from '../../core/parameters';
 import { type Static, struct, text } from '../../core/schema';
 import { Fault } from '../../faults';
-import { limitsOf, readBody } from '../http/entrance';
+import { readBody } from '../http/entrance';
+import { limitsOf } from '../http/limits';
 import { readMembers } from '../json/values';
 import { type Answering, Refused } from '../rest/routes';
 import { identify, shownBy, visitOf } from './credentials';
@@ -64,7 +65,9 @@ export function sessionRoutes(app: FastifyInstance, core: Core, answering: Answe
 async function readLogin(core: Core, request: FastifyRequest): Promise<Static<typeof loginBody>> {
   const body = await readBody(core, request);
   if (body instanceof Fault) throw body;
-  return checkLogin(readMembers(body, limitsOf(core)), 'refuse', () => undefined) as Static<typeof loginBody>;
+  return checkLogin.read(await readMembers(body, limitsOf(core)), 'refuse', () => undefined) as Static<
+    typeof loginBody
+  >;
 }
 
 const cookieOf = (token: string, life_s: number, encrypted: boolean): string =>

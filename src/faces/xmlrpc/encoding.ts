@@ -33,11 +33,17 @@ const undefinedBytes: ReadonlyMap<string, RegExp> = new Map([
   ['windows-874', /[\uf8c1-\uf8c8]/],
 ]);
 
+/** So many bytes are decoded between two places where the decoding may pause. */
+const bytesPerStep = 32_768;
+
+/** The decoding of a body, in steps; the generator returns the text. */
+type Decoding = Generator<undefined, string>;
+
 /** Bytes to text: BOM, then the XML declaration, then UTF-8; every label that TextDecoder knows; fatal. */
-export function decodeText(body: Uint8Array): string {
+export function decodeText(body: Uint8Array): Decoding {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const [first, second, third] = bytes;
-  if (first === 0xef && second === 0xbb && third === 0xbf) return decodeUtf8(bytes).slice(1);
+  if (first === 0xef && second === 0xbb && third === 0xbf) return decodeUtf8(bytes.subarray(3), 3);
   if (first === 0xff && second === 0xfe) return decodeWith('utf-16le', bytes.subarray(2));
   if (first === 0xfe && second === 0xff) return decodeWith('utf-16be', bytes.subarray(2));
   if (first === 0x3c && second === 0x00) return decodeWith('utf-16le', bytes);
@@ -56,7 +62,7 @@ function declaredLabel(bytes: Buffer): string | undefined {
   return (found?.[1] ?? found?.[2])?.trim().toLowerCase();
 }
 
-function decodeDeclared(label: string, bytes: Buffer): string {
+function decodeDeclared(label: string, bytes: Buffer): Decoding {
   if (label === 'utf-8' || asciiLabels.has(label)) return decodeUtf8(bytes);
   const decoder = decoderFor(label);
   // A declaration that could be read byte by byte is not in UTF-16, whatever it says: .NET's string
@@ -74,39 +80,86 @@ function decoderFor(label: string): TextDecoder {
   }
 }
 
-function decodeWith(encoding: string, bytes: Buffer, decoder = decoderFor(encoding)): string {
-  let text: string | undefined;
-  try {
-    text = decoder.decode(bytes);
-  } catch {
-    // Answered below, together with the bytes that ICU lets pass.
-  }
-  if (text === undefined || undefinedBytes.get(encoding)?.test(text) === true) {
-    throw new Fault('not_well_formed', `The body is not valid ${encoding}`);
+function* decodeWith(encoding: string, bytes: Buffer, decoder = decoderFor(encoding)): Decoding {
+  const invalid = undefinedBytes.get(encoding);
+  let text = '';
+  for (const [part, isLast] of partsOf(bytes)) {
+    const decoded = tryDecode(decoder, part, !isLast);
+    // ICU lets some bytes pass.
+    if (decoded === undefined || invalid?.test(decoded) === true)
+      throw new Fault('not_well_formed', `The body is not valid ${encoding}`);
+    text += decoded;
+    yield;
   }
   return text;
 }
 
-/** Nearly every body is plain ASCII, and telling so is ten times cheaper than decoding it as UTF-8. */
-function decodeUtf8(bytes: Buffer): string {
-  if (isAscii(bytes)) return bytes.toString('latin1');
-  if (isUtf8(bytes)) return bytes.toString('utf8');
-  throw new Fault(
-    'not_well_formed',
-    `The body is not valid utf-8, from its byte ${firstBadByte(bytes)} on; another encoding must be declared`,
-  );
+function tryDecode(decoder: TextDecoder, bytes: Buffer, stream: boolean): string | undefined {
+  try {
+    return decoder.decode(bytes, { stream });
+  } catch {
+    return undefined;
+  }
 }
+
+/** The body in parts, each with whether it is the last one; an empty body is one empty part. */
+function* partsOf(bytes: Buffer): Generator<readonly [Buffer, boolean], void> {
+  let start = 0;
+  do {
+    const end = start + bytesPerStep;
+    yield [bytes.subarray(start, end), end >= bytes.length];
+    start = end;
+  } while (start < bytes.length);
+}
+
+/**
+ * Nearly every body is plain ASCII, and telling so is ten times cheaper than decoding it as UTF-8. `skipped`: how many
+ * bytes stand before these.
+ */
+function* decodeUtf8(bytes: Buffer, skipped = 0): Decoding {
+  if (isAscii(bytes)) return bytes.toString('latin1');
+  if (!isUtf8(bytes)) {
+    throw new Fault(
+      'not_well_formed',
+      `The body is not valid utf-8, from its byte ${skipped + firstBadByte(bytes)} on; another encoding must be declared`,
+    );
+  }
+  if (bytes.length <= bytesPerStep) return bytes.toString('utf8');
+  return yield* decodeWith('utf-8', bytes);
+}
+
+const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
 
 /** Counts from 1. The text with replacement characters differs from the body where the first of them stands. */
 function firstBadByte(bytes: Buffer): number {
-  const again = Buffer.from(bytes.toString('utf8'));
-  const index = bytes.findIndex((byte, at) => byte !== again[at]);
-  // A body that ends within a replacement character's own bytes (EF BF BD) differs nowhere.
-  return index === -1 ? bytes.length : index + 1;
+  for (let start = 0; start < bytes.length;) {
+    let end = Math.min(start + bytesPerStep, bytes.length);
+    // A part does not end within a character, which has at most three bytes after its first.
+    for (let back = 0; back < 3 && isContinuation(bytes[end]); back += 1) end -= 1;
+    const part = bytes.subarray(start, end);
+    if (!isUtf8(part)) {
+      const again = Buffer.from(part.toString('utf8'));
+      const index = part.findIndex((byte, at) => byte !== again[at]);
+      // A body that ends within a replacement character's own bytes (EF BF BD) differs nowhere.
+      return index === -1 ? end : start + index + 1;
+    }
+    start = end;
+  }
+  return bytes.length;
 }
 
-function decodeWindows1252(bytes: Buffer): string {
-  return bytes
-    .toString('latin1')
-    .replace(/[\u0080-\u009f]/g, (character) => windows1252.charAt(character.charCodeAt(0) - 0x80));
+/** The UTF-16 unit of each byte. */
+const windows1252Units: readonly number[] = Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x80 && byte < 0xa0 ? windows1252.charCodeAt(byte - 0x80) : byte,
+);
+
+function* decodeWindows1252(bytes: Buffer): Decoding {
+  let text = '';
+  for (const [part] of partsOf(bytes)) {
+    const units = Buffer.alloc(2 * part.length);
+    for (const [index, byte] of part.entries()) units.writeUInt16LE(windows1252Units[byte] ?? 0, 2 * index);
+    text += units.toString('utf16le');
+    yield;
+  }
+  return text;
 }

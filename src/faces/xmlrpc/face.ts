@@ -6,12 +6,14 @@
  */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Core, type Outcome, dispatch } from '../../core/dispatch';
+import { type Asked, type Core, type Outcome, dispatch } from '../../core/dispatch';
+import { runInSteps } from '../../core/event-loop';
 import { membersOf } from '../../core/members';
 import { Fault } from '../../faults';
 import type { Authenticate } from '../http/authenticate';
 import { markRepeatable } from '../http/bytes';
-import { arrivalOf, identifyWith, limitsOf, readBody, tellWhen } from '../http/entrance';
+import { arrivalOf, identifyWith, readBody, tellWhen } from '../http/entrance';
+import { limitsOf } from '../http/limits';
 import { decodeText } from './encoding';
 import { parseCall } from './parse';
 import { writeOutcome } from './write';
@@ -43,10 +45,14 @@ async function answer(core: Core, request: FastifyRequest, reply: FastifyReply):
   const body = await readBody(core, request);
   const read = () => {
     if (body instanceof Fault) throw body;
-    const { method, params } = parseCall(decodeText(body), limitsOf(core));
-    return { method, members: membersOf(core.registry, method, params) };
+    return runInSteps(readCall(core, body));
   };
   return dispatch(core, { ...arrivalOf(core, request, reply), read });
+}
+
+function* readCall(core: Core, body: Buffer): Generator<undefined, Asked> {
+  const { method, params } = yield* parseCall(yield* decodeText(body), limitsOf(core));
+  return { method, members: membersOf(core.registry, method, params) };
 }
 
 function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
