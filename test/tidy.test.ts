@@ -67,6 +67,7 @@ function layerOf(file: string): Layer {
     'app.ts': 'app',
     'store.ts': 'store',
     'config.ts': 'leaf',
+    'setting.ts': 'leaf',
     'faults.ts': 'leaf',
     'limits.ts': 'leaf',
     'log.ts': 'leaf',
