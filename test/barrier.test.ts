@@ -266,6 +266,7 @@ const revocations: Readonly<Record<string, readonly [Prepare, refusals: readonly
 
 /** Runs `work` while a transaction holds the login, so that a call that wants it stops in its midst. */
 async function whileHeld(
+  { i_customer }: Pick<Subject, 'i_customer'>,
   login: string,
   work: (release: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
@@ -273,8 +274,8 @@ async function whileHeld(
   await holder.connect();
   try {
     await holder.query('BEGIN');
-    const text = `INSERT INTO users (i_customer, web_login, login_key, i_access_level) VALUES (1, $1, $2, 'NOC')`;
-    await holder.query(text, [login, login]);
+    const text = `INSERT INTO users (i_customer, web_login, login_key, i_access_level) VALUES ($1, $2, $3, 'NOC')`;
+    await holder.query(text, [i_customer, login, login]);
     await work(async () => {
       await holder.query('ROLLBACK');
     });
@@ -305,7 +306,7 @@ async function writeAround(
 ): Promise<readonly [outcome: string, made: boolean]> {
   const login = `${uniqueName('late')}@${subject.name}`;
   let outcome = '';
-  await whileHeld(login, async (release) => {
+  await whileHeld(subject, login, async (release) => {
     const writing = write(login);
     await someoneWaits();
     await revoke(by);
@@ -416,7 +417,7 @@ test('a revocation for more customers than there are locks fits into one transac
 test('a deletion over the API waits for the writes of the customer that began before', async () => {
   const subject = await makeSubject();
   const login = uniqueName('late');
-  await whileHeld(login, async (release) => {
+  await whileHeld({ i_customer: 1 }, login, async (release) => {
     const writing = byPassword(subject.child)(login);
     await someoneWaits();
     let isDeleted = false;
