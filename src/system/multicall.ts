@@ -20,9 +20,9 @@ export async function multicall(
   const outcomes: Outcome[] = [];
   // One after the other: a caller that creates and then updates relies on the order.
   for (const [index, member] of calls.entries()) {
+    // Members that wait for nothing would otherwise run together without a pause.
+    if (index > 0) await nextTurn();
     outcomes.push(await one(core, call, member, index));
-    // A member that waits for nothing would otherwise run together with the next one.
-    await nextTurn();
   }
   return new Outcomes(outcomes);
 }

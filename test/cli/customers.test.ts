@@ -326,6 +326,7 @@ test('a database without a schema, and one that is not there, are refused with a
       '004_tenants',
       '005_lists',
       '006_descendants',
+      '012_login_owners',
     ],
   });
   expect(await empty.run(['migrate'])).toMatchObject({
