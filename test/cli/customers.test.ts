@@ -327,6 +327,10 @@ test('a database without a schema, and one that is not there, are refused with a
       '005_lists',
       '006_descendants',
       '007_levels',
+      '008_webhooks',
+      '009_limits',
+      '010_access_epochs',
+      '012_login_owners',
     ],
   });
   expect(await empty.run(['migrate'])).toMatchObject({
