@@ -10,6 +10,7 @@ import { type Family, block, create, makeFamily } from '../setup/family';
 import { insertCustomers } from '../setup/insert-customers';
 import { projectRoot } from '../setup/processes';
 import { rows } from '../setup/rows';
+import { exchange } from '../setup/raw-http';
 import {
   type Members,
   type TestServer,
@@ -333,7 +334,20 @@ test('a trusted host needs no password, and must say for whom it calls', async (
   const trusting = await open({ TRUSTED_HOSTS: '127.0.0.1', TREELINE_API_PHP: 'on' });
   const form = (json: string) =>
     get(`${trusting.url}/api.php?action=listCustomers&JSONString=${encodeURIComponent(json)}`);
-  const posted = (json: string) => post('listCustomers', json, {}, trusting);
+  // Not by fetch(), which sends Sec-Fetch-Mode as a browser does.
+  const posted = async (json: string): Promise<Answer> => {
+    const { status, headers, body } = await exchange(trusting.url, {
+      path: '/json/listCustomers',
+      body: json,
+    });
+    const text = body.toString();
+    return {
+      status,
+      headers: new Headers(headers.map(([name, value]): [string, string] => [name, value])),
+      text,
+      body: JSON.parse(text) as Members,
+    };
+  };
   expect(await refusal(posted('{}'))).toBe('400 400 Parameter i_wholesaler is required');
   expect(await refusal(posted('{"i_wholesaler":99}'))).toBe('404 404 Customer not found');
   expect((await posted('{"i_wholesaler":1}')).body).toEqual({ result: 'OK', customers: [] });

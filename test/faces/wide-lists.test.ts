@@ -19,6 +19,7 @@ beforeAll(async () => {
       TREELINE_MULTICALL_LIMIT_BYTES: String(multicallLimit),
       TREELINE_POOL_WAIT_MS: '60000',
       TREELINE_CALL_TIMEOUT_MS: '60000',
+      TREELINE_LIMITS: 'stores_per_customer=1000',
       LOG_LEVEL: 'error',
     },
     { measured: true },
