@@ -270,8 +270,9 @@ describe('a multicall', () => {
       `WITH p AS (
          INSERT INTO payments (kind, i_customer, amount, currency, request_id)
          SELECT 'add_funds', $1, 1, 'USD', 'test' FROM generate_series(1, 1000) RETURNING i_payment)
-       INSERT INTO entries (i_payment, i_customer, currency, amount)
-       SELECT p.i_payment, a.i_customer, 'USD', a.amount FROM p, (VALUES ($1::int, 1), (NULL, -1)) a (i_customer, amount)`,
+       INSERT INTO entries (i_payment, i_customer, currency, amount, balance_after)
+       SELECT p.i_payment, a.i_customer, 'USD', a.amount, a.balance_after
+       FROM p, (VALUES ($1::int, 1, 1), (NULL, -1, NULL)) a (i_customer, amount, balance_after)`,
       shop,
     );
     const calls = [
