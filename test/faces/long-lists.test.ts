@@ -30,7 +30,14 @@ const methodLists: Readonly<Record<string, readonly [list: string, key: string, 
   getStatement: ['entries', 'i_payment', keysOf.payments],
 };
 /** Lists that no caller can make long. */
-const shortLists = ['getAuditLogs', 'getDictionary', 'listRoutingGroups', 'listTrustedHosts'];
+const shortLists = [
+  'getAuditLogs',
+  'getCustomerLimits',
+  'getDictionary',
+  'listPrices',
+  'listRoutingGroups',
+  'listTrustedHosts',
+];
 
 const resellerLists: Readonly<Record<string, KeysOf>> = {
   '/account/reseller': keysOf.customerUuids,
