@@ -104,7 +104,9 @@ export const histories = (length: number): fc.Arbitrary<readonly Step[]> =>
 
 /** Calls that are sent at once: those that write. */
 const isWriting = (name: string): boolean =>
-  !/^(get|list)|^GET|Host|RoutingGroup|authCustomer|noSuch|auth\/|accesskeys/.test(name);
+  !/^(get|list)|^GET|Price$|^setCustomerLimits|Host|RoutingGroup|authCustomer|noSuch|auth\/|accesskeys/.test(
+    name,
+  );
 export const bursts = (length: number): fc.Arbitrary<readonly Step[]> =>
   fc.array(steps(isWriting), { minLength: length, maxLength: length });
 
