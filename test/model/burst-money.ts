@@ -10,7 +10,16 @@ import { type Level, payersFrom, sharesOf } from './rules/books';
 import { priceFor } from './rules/money';
 import type { ModelCall } from './rules/law';
 import type { Prepared } from './sending';
-import { type Customer, type Json, type Members, type ThingKind, type World, micro, wire } from './world';
+import {
+  type Customer,
+  type Json,
+  type Members,
+  type ThingKind,
+  type World,
+  micro,
+  text,
+  wire,
+} from './world';
 
 /** A burst that is over. */
 export interface Burst {
@@ -171,7 +180,7 @@ const unique = <T>(items: readonly T[], key: (item: T) => string): T[] => [
 /** Who must have been charged first for what was made, once for each thing. */
 function expectedCharges(burst: Burst): string[] {
   const made = succeeded(burst).filter(({ call }) => makings[call.method] !== undefined);
-  return unique(made, ({ result }) => String(result['uuid'] ?? result['id'])).flatMap(({ call }) => {
+  return unique(made, ({ result }) => text(result['uuid'] ?? result['id'])).flatMap(({ call }) => {
     const payer = payerOf(call);
     const kind = makings[call.method];
     const paying = payer && kind && payersFrom(payer).find((level) => priceFor(level, kind) > 0n);
@@ -186,7 +195,7 @@ function expectedTransfers(burst: Burst): string[] {
       method === 'transferFunds' ||
       (method === 'PUT /account/reseller/{uuid}' && params['balance'] !== undefined),
   );
-  const once = unique(given, ({ result, scope }) => String(result['i_payment'] ?? scope));
+  const once = unique(given, ({ result, scope }) => text(result['i_payment'] ?? scope));
   return once.map(({ call: { actor, params } }) => {
     const taker = burst.world.customers.find(
       ({ id, uuid }) => id === params['i_customer'] || uuid === params['uuid'],

@@ -19,6 +19,7 @@ import {
   masks,
   subCustomers,
   switches,
+  text,
   wire,
 } from './world';
 
@@ -262,7 +263,7 @@ function restrictRoot(world: World, actor: Customer, method: string, params: Mem
   if (lists) params['name_pattern'] ??= `${world.prefix}%`;
   // Its prices are the same for all histories.
   if (method === 'setPrice') {
-    const key = `${String(params['product'])} USD`;
+    const key = `${text(params['product'])} USD`;
     Object.assign(params, { currency: 'USD', amount: wire(world.root.prices.get(key) ?? 0n) });
   }
   if (method === 'deletePrice') params['currency'] = 'JPY';
