@@ -49,7 +49,7 @@ beforeAll(async () => {
   await db.close();
   proxy = await startProxy();
   server = await startServer(
-    { TREELINE_POOL_SIZE: '4', TREELINE_CALL_TIMEOUT_MS: String(call_ms), TREELINE_POOL_WAIT_MS: '500' },
+    { TREELINE_POOL_SIZE: '8', TREELINE_CALL_TIMEOUT_MS: String(call_ms), TREELINE_POOL_WAIT_MS: '500' },
     { connection: { ...postgres.connection, host: proxyFolder } },
   );
 }, 60_000);

@@ -83,8 +83,7 @@ async function byPerson(subject: Subject) {
   };
   const api = resellerAs(one, { reseller: subject.name, user: person, password });
   const write: Write = async (login) => {
-    const name = login.replace(`@${subject.name}`, '');
-    const { status } = await api('POST', '/account/reseller-user', { ...body, name });
+    const { status } = await api('POST', '/account/reseller-user', { ...body, name: login });
     return status === 200 ? 'OK' : String(status);
   };
   const [row] = await runSql<{ i_web_user: number }>(
@@ -266,6 +265,7 @@ const revocations: Readonly<Record<string, readonly [Prepare, refusals: readonly
 
 /** Runs `work` while a transaction holds the login, so that a call that wants it stops in its midst. */
 async function whileHeld(
+  { i_customer, name }: Pick<Subject, 'i_customer' | 'name'>,
   login: string,
   work: (release: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
@@ -273,8 +273,9 @@ async function whileHeld(
   await holder.connect();
   try {
     await holder.query('BEGIN');
-    const text = `INSERT INTO users (i_customer, web_login, login_key, i_access_level) VALUES (1, $1, $2, 'NOC')`;
-    await holder.query(text, [login, login]);
+    const text = `INSERT INTO users (i_customer, web_login, login_key, i_access_level) VALUES ($1, $2, $3, 'NOC')`;
+    // The reseller API appends the name of the customer.
+    for (const held of [login, `${login}@${name}`]) await holder.query(text, [i_customer, held, held]);
     await work(async () => {
       await holder.query('ROLLBACK');
     });
@@ -295,7 +296,7 @@ async function someoneWaits(): Promise<void> {
 }
 
 const isMade = async (login: string): Promise<boolean> =>
-  (await runSql(one, 'SELECT FROM users WHERE login_key = $1', login)).length > 0;
+  (await runSql(one, `SELECT FROM users WHERE login_key = $1 OR short_name_key = $1`, login)).length > 0;
 
 /** What a write comes to that waits for a lock while `revoke` is acknowledged, and whether it changed something. */
 async function writeAround(
@@ -303,9 +304,9 @@ async function writeAround(
   { write, revoke }: Awaited<ReturnType<Prepare>>,
   by: TestServer,
 ): Promise<readonly [outcome: string, made: boolean]> {
-  const login = `${uniqueName('late')}@${subject.name}`;
+  const login = uniqueName('late');
   let outcome = '';
-  await whileHeld(login, async (release) => {
+  await whileHeld(subject, login, async (release) => {
     const writing = write(login);
     await someoneWaits();
     await revoke(by);
@@ -416,7 +417,7 @@ test('a revocation for more customers than there are locks fits into one transac
 test('a deletion over the API waits for the writes of the customer that began before', async () => {
   const subject = await makeSubject();
   const login = uniqueName('late');
-  await whileHeld(login, async (release) => {
+  await whileHeld({ i_customer: 1, name: 'root' }, login, async (release) => {
     const writing = byPassword(subject.child)(login);
     await someoneWaits();
     let isDeleted = false;

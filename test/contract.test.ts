@@ -269,8 +269,8 @@ describe('the commands of the README', () => {
 
 test('no two faults of one number and meaning, and every number a 32-bit integer', () => {
   // 429 is both: too many failed logins and too many calls; only the text differs.
-  const { too_many_calls: _same, ...kinds } = faultKinds;
-  const numbers = Object.values(kinds).map(({ number }) => number);
+  const kinds = Object.entries(faultKinds).filter(([name]) => name !== 'too_many_calls');
+  const numbers = kinds.map(([, { number }]) => number);
   expect(new Set(numbers).size).toBe(numbers.length);
   expect(numbers.every((number) => Number.isInteger(number) && Math.abs(number) < 2 ** 31)).toBe(true);
 });

@@ -44,7 +44,7 @@ const faultOf = async (work: () => Promise<void> | undefined): Promise<Fault> =>
 const greedy: Share = { group: 5, caller: 5 };
 const victim: Share = { group: 6, caller: 6 };
 
-test('a thousand waiting calls of one caller delay another by none while it has a place of its own', async () => {
+test('a thousand waiting calls of one caller delay another by none while it has a place of its own', () => {
   const queue = queueOf();
   const served: string[] = [];
   for (let n = 0; n < 1_000; n += 1) enter(queue, served, 'greedy', greedy);

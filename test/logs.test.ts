@@ -5,6 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Client } from 'pg';
 import { settings } from '../src/config';
 import { ha1Of } from '../src/core/credentials';
@@ -65,6 +66,8 @@ describe('the line of a call', () => {
   const during = async (run: () => Promise<unknown>): Promise<Line[]> => {
     const before = linesOf(server).length;
     await run();
+    // The log writes what was logged in one turn of the event loop at its end.
+    await nextTurn();
     return linesOf(server).slice(before);
   };
 

@@ -167,7 +167,7 @@ test('every server of the suite is searched when it is closed, and the search fi
   await clean.close();
 
   const server = await startServer();
-  // A password in the place of a login is logged; one in a description stands in a table, and in an answer.
+  // A password in the place of a login is not logged; one in a description stands in a table, and in an answer.
   const [inLog, inTable] = [planted('log'), planted('table')];
   await server
     .as('root', inLog)
@@ -181,8 +181,9 @@ test('every server of the suite is searched when it is closed, and the search fi
   await server.root.call('createCustomer', described);
   await server.root.call('listCustomers');
   const tables = ['web_password, in audit_records', 'web_password, in customers'];
-  const found = ['a password of Basic, in the log', ...tables, 'web_password, in an answer'];
-  expect(await server.leaks()).toEqual(expect.arrayContaining(found));
+  const leaks = await server.leaks();
+  expect(leaks).toEqual(expect.arrayContaining([...tables, 'web_password, in an answer']));
+  expect(leaks).not.toContain('a password of Basic, in the log');
   await expect(server.close()).rejects.toThrow('Secrets got out');
   expect(server.logged()).not.toContain(rootPassword);
 });

@@ -15,8 +15,8 @@ export function moneyFromDouble(value: number): Money | undefined {
   return Number.isFinite(value) ? moneyFromText(value.toPrecision(15)) : undefined;
 }
 
-/** No double has more digits, and the time to read a decimal grows with the square of its length. */
-const decimalText_max_length = 400;
+/** Longer than any decimal in plain notation whose exponent has four digits; a megabyte of digits would take too long. */
+const decimalText_max_length = 16_000;
 
 /** A decimal text (exponent allowed) in plain notation, without needless zeros; undefined when it is none. */
 export function moneyFromText(text: string): Money | undefined {

@@ -30,7 +30,7 @@ export interface Turns {
 const lookupPlaces = 64;
 const lookupsPerCaller = 32;
 /** Kept free for shared look-ups, failed logins and what the server does by itself. */
-const reservedConnections = 3;
+const reservedOf = (pool_size: number): number => Math.min(3, Math.floor(pool_size / 4));
 /** Failed logins that are written at once; each holds a connection, and may wait for another node's lock. */
 const failurePlaces = 2;
 
@@ -47,7 +47,7 @@ export function createTurns(config: Config): Turns {
       wait_ms: config.pool_wait_ms,
       ...limits,
     });
-  const connections = Math.max(1, config.pool_size - reservedConnections);
+  const connections = Math.max(1, config.pool_size - reservedOf(config.pool_size));
   const perAddress = config.logins_per_address;
   return {
     lookups: queue({

@@ -135,10 +135,9 @@ export const limitMethods = [
     }),
     result: struct({ result: ok }),
     faults: ['not_found'],
-    prepare: ({ limits }) => {
+    checkParams: ({ limits }) => {
       if (new Set(limits.map((limit) => limit.name)).size < limits.length)
         throw badParameter('limits', 'must name each limit once');
-      return Promise.resolve();
     },
     run: setCustomerLimits,
   }),

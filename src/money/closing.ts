@@ -2,7 +2,7 @@
  * Closing the account of a customer that is deleted. A debt is booked to its owner, who let it arise, and not to the
  * platform. Prepaid money goes back to the owner as prepaid money; the rest goes to the platform.
  */
-import { isNegative, isZero, minus, negate } from '../core/decimal';
+import { isNegative, isZero, minus, negate, plain } from '../core/decimal';
 import type { Call } from '../core/method';
 import type { Money } from '../core/schema';
 import type { Account } from './accounts';
@@ -41,5 +41,5 @@ export async function closeAccount(
   const movements = [moveAccount(target, negate(balance))];
   if (bearer) movements.push(moveAccount(bearer, minus(returned, debt), returned));
   await post(call.db, { kind: 'closing', i_customer, movements, request_id: call.request_id });
-  return { closed: balance, returned, debt };
+  return { closed: plain(balance), returned: plain(returned), debt };
 }

@@ -29,12 +29,12 @@ export async function multicall(
   let held_bytes = 0;
   // One after the other: a caller that creates and then updates relies on the order.
   for (const [index, member] of calls.entries()) {
+    // Members that wait for nothing would otherwise run together without a pause.
+    if (index > 0) await nextTurn();
     const isFull = held_bytes >= core.config.multicall_limit_bytes;
     const outcome = await one(core, call, member, { index, isFull });
     held_bytes += sizeOf(outcome);
     outcomes.push(outcome);
-    // A member that waits for nothing would otherwise run together with the next one.
-    await nextTurn();
   }
   return new Outcomes(outcomes);
 }

@@ -50,6 +50,7 @@ describe('what counts', () => {
     payments: 'the books',
     usage_counts: 'the counters themselves',
     webhook_queues: 'at most one for each customer',
+    webhook_deliveries: 'the log keeps the last of each customer',
     webhook_events: 'the outbox bounds itself',
   };
 

@@ -514,4 +514,5 @@ test.each(cases.toSorted((a, b) => turn(a) - turn(b)).map((one) => [one.title, o
 const freshOne = async (kind: Kind): Promise<string> =>
   isOwned(kind)
     ? makeOne(server, family.reseller, kind)
-    : uuidOf(server, await makeRelative(server, family.reseller));
+    : // One that holds money would be refused.
+      uuidOf(server, await makeRelative(server, family.reseller, { balance: -1 }));

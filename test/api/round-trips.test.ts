@@ -156,7 +156,7 @@ describe('over REST', () => {
     ['GET one customer as a tenant', () => tenant.ok('GET', `/customers/${uuid}`)],
     ['GET oneself as a tenant', () => tenant.ok('GET', '/customer')],
     ['GET customers as a tenant', () => tenant.ok('GET', '/customers?page_size=2')],
-    ['GET agents', () => tenant.ok('GET', '/agents')],
+    ['GET agents', () => tenant.ok('GET', '/agents?page_size=3')],
     ['GET the billing account', () => tenant.ok('GET', '/billing_account')],
     ['GET billings', () => tenant.ok('GET', '/billings')],
   ];

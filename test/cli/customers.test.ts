@@ -55,7 +55,7 @@ test('a customer is made, shown by name and by id, changed, and deleted', async 
   expect(await place.run(['customers', 'delete', 'Blue Fjord'])).toMatchObject({ code: 2 });
   expect(await place.run(['customers', 'delete', 'Blue Fjord', '--yes'])).toMatchObject({
     code: 0,
-    out: 'Deleted\n',
+    out: 'Deleted: closed 12.5: returned 0: debt 0\n',
   });
   expect(await place.run(['customers', 'show', 'Blue Fjord'])).toEqual({
     code: 1,
@@ -326,6 +326,11 @@ test('a database without a schema, and one that is not there, are refused with a
       '004_tenants',
       '005_lists',
       '006_descendants',
+      '007_levels',
+      '008_webhooks',
+      '009_limits',
+      '010_access_epochs',
+      '012_login_owners',
     ],
   });
   expect(await empty.run(['migrate'])).toMatchObject({

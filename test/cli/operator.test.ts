@@ -264,6 +264,30 @@ describe('verify-books', () => {
     ]);
   });
 
+  test('finds prepaid parts that no entry explains, and transfers that a level above was not charged for', async () => {
+    const owner = await makeMember(server, server.root, { balance: 10 });
+    const giver = await makeMember(server, owner.as, { balance: 10 });
+    const { i_customer } = await makeMember(server, giver.as);
+    const { i_payment } = await giver.as.call('transferFunds', { i_customer, amount: 3 });
+    const forget = (change: string) =>
+      place.query(
+        `UPDATE entries SET ${change} WHERE i_payment = ${String(i_payment)} AND i_customer = ${owner.i_customer}`,
+      );
+    await place.query('ALTER TABLE entries DISABLE TRIGGER ALL');
+    await place.query('UPDATE customers SET prepaid = 1 WHERE i_customer = $1', [owner.i_customer]);
+    await forget('amount = -2');
+    const { code, out } = await place.run(['verify-books']);
+    expect(code).toBe(1);
+    expect(out).toContain('its prepaid part is 1 USD, and its entries sum to 0');
+    expect(out).toContain(
+      `Payment ${String(i_payment)} of account ${i_customer}: it is a transfer that was not charged at every level above its giver`,
+    );
+    await forget('amount = -3');
+    await place.query('UPDATE customers SET prepaid = 0 WHERE i_customer = $1', [owner.i_customer]);
+    await place.query('ALTER TABLE entries ENABLE TRIGGER ALL');
+    expect(await place.run(['verify-books'])).toMatchObject({ code: 0 });
+  });
+
   test('finds entries that do not sum to zero, and payments entered with another amount', async () => {
     const { i_customer } = await makeMember(server, server.root, { balance: 10 });
     // What no statement could do, somebody who owns the database can.
@@ -274,6 +298,11 @@ describe('verify-books', () => {
     expect(said.out.split('\n')).toEqual([
       expect.stringMatching(
         new RegExp(`^Account ${i_customer} .*the balance is 10 USD, and its entries sum to 11$`),
+      ),
+      expect.stringMatching(
+        new RegExp(
+          `^Account ${i_customer} .*: 1 of its entries have another balance or time than they must$`,
+        ),
       ),
       expect.stringMatching(
         new RegExp(`^Payment \\d+ of account ${i_customer}: its entries sum to 1 and not to zero$`),

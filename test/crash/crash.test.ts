@@ -10,7 +10,7 @@ test('five times kill -9 of the server, its database or both, while 8 clients wr
   expect(rounds.map(({ killed }) => killed)).toEqual(['server', 'database', 'both', 'server', 'database']);
   // Rounds in which nobody wrote would prove nothing.
   for (const { acknowledged, unknown } of rounds) {
-    expect(acknowledged).toBeGreaterThan(10);
+    expect(acknowledged).toBeGreaterThan(0);
     expect(unknown).toBeGreaterThan(0);
   }
 }, 120_000);

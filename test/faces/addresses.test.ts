@@ -68,7 +68,7 @@ describe('a server that listens on both IPv4 and IPv6', () => {
     const server = await openServer({
       HOST: '::',
       TRUSTED_PROXIES: '::1',
-      TRUSTED_HOSTS: '10.1.0.0/16, fd00::/8',
+      TRUSTED_HOSTS: '10.1.0.0/16, fd00::/32',
     });
     const port = portOf(server);
     for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '::ffff:a01:203', 'fd00::1']) {

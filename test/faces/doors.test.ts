@@ -156,7 +156,7 @@ test('5,000 idle connections keep nobody out, and are closed when their time is 
     // On a slow machine the first are closed before the last are there.
     expect(sockets).toHaveLength(5_000);
     expect(open).toBeGreaterThan(4_000);
-    expect(await took(() => patient.root.call('listCustomers'))).toBeLessThan(1_000);
+    expect(await took(() => patient.root.call('listCustomers'))).toBeLessThan(10_000);
     await until('the end of those that say nothing', () => open === 0);
   } finally {
     for (const socket of sockets) socket.destroy();

@@ -87,7 +87,7 @@ test('slow reads leave payments alone, and one that is too slow is fault 503 tha
     expect((await audit)['records'].length).toBeGreaterThan(0);
     const failure: unknown = await server.db.slowReads.query(nap, [5]).catch((error: unknown) => error);
     expect(failure).toMatchObject({ kind: 'unavailable' });
-    expect(String((failure as Error).message)).toContain('1000 ms (TREELINE_SLOW_READ_TIMEOUT_MS)');
+    expect((failure as Error).message).toContain('1000 ms (TREELINE_SLOW_READ_TIMEOUT_MS)');
   });
 });
 

@@ -10,6 +10,7 @@ import { type Family, block, create, makeFamily } from '../setup/family';
 import { insertCustomers } from '../setup/insert-customers';
 import { projectRoot } from '../setup/processes';
 import { rows } from '../setup/rows';
+import { exchange } from '../setup/raw-http';
 import {
   type Members,
   type TestServer,
@@ -329,16 +330,29 @@ describe('who calls', () => {
   });
 });
 
-test('a trusted host needs no password, and must say for whom it calls, in either form', async () => {
+test('a trusted host needs no password, and must say for whom it calls', async () => {
   const trusting = await open({ TRUSTED_HOSTS: '127.0.0.1', TREELINE_API_PHP: 'on' });
   const form = (json: string) =>
     get(`${trusting.url}/api.php?action=listCustomers&JSONString=${encodeURIComponent(json)}`);
-  const posted = (json: string) => post('listCustomers', json, {}, trusting);
-  for (const call of [posted, form]) {
-    expect(await refusal(call('{}'))).toBe('400 400 Parameter i_wholesaler is required');
-    expect(await refusal(call('{"i_wholesaler":99}'))).toBe('404 404 Customer not found');
-    expect((await call('{"i_wholesaler":1}')).body).toEqual({ result: 'OK', customers: [] });
-  }
+  // Not by fetch(), which sends Sec-Fetch-Mode as a browser does.
+  const posted = async (json: string): Promise<Answer> => {
+    const { status, headers, body } = await exchange(trusting.url, {
+      path: '/json/listCustomers',
+      body: json,
+    });
+    const text = body.toString();
+    return {
+      status,
+      headers: new Headers(headers.map(([name, value]): [string, string] => [name, value])),
+      text,
+      body: JSON.parse(text) as Members,
+    };
+  };
+  expect(await refusal(posted('{}'))).toBe('400 400 Parameter i_wholesaler is required');
+  expect(await refusal(posted('{"i_wholesaler":99}'))).toBe('404 404 Customer not found');
+  expect((await posted('{"i_wholesaler":1}')).body).toEqual({ result: 'OK', customers: [] });
+  // A link in a page would be enough to send it.
+  expect((await form('{"i_wholesaler":1}')).status).toBe(401);
 });
 
 describe('GET /api.php', () => {
@@ -393,8 +407,8 @@ describe('GET /api.php', () => {
     expect(php.logged()).toContain('Wrong API password');
     for (const word of ['JSONString', 'apipassword', rootPassword, 'name_pattern', 'limit'])
       expect(php.logged()).not.toContain(word);
-    // The login that was tried is what an operator looks for; the password is not.
-    expect(php.logged().match(/hunter2/g)).toEqual(['hunter2']);
+    // Somebody may have typed the password into the field of the login.
+    expect(php.logged()).not.toContain('hunter2');
   });
 });
 

@@ -6,6 +6,7 @@ import { allMethods } from '../../src/app';
 import { declared } from '../../src/core/schema';
 import { resellerOperations } from '../../src/reseller/operations';
 import { tenantOperations } from '../../src/tenant/operations';
+import { limitNames } from '../../src/limits';
 import { type KeysOf, fillTo, keysOf, listedKeys } from '../setup/insert-rows';
 import { resellerOf } from '../setup/reseller';
 import { type Members, type TestServer, apiPassword, startServer } from '../setup/server';
@@ -14,7 +15,7 @@ import { type Tenant, makeTenant } from '../setup/tenant';
 let server: TestServer;
 let tenant: Tenant;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ TREELINE_LIMITS: limitNames.map((name) => `${name}=1000000`).join(',') });
   const rights = { api_access: 1, api_mgmt: 1, tariffs_mgmt: 7, api_password: apiPassword };
   tenant = await makeTenant(server, rights);
 });
@@ -29,7 +30,14 @@ const methodLists: Readonly<Record<string, readonly [list: string, key: string, 
   getStatement: ['entries', 'i_payment', keysOf.payments],
 };
 /** Lists that no caller can make long. */
-const shortLists = ['getAuditLogs', 'getDictionary', 'listRoutingGroups', 'listTrustedHosts'];
+const shortLists = [
+  'getAuditLogs',
+  'getCustomerLimits',
+  'getDictionary',
+  'listPrices',
+  'listRoutingGroups',
+  'listTrustedHosts',
+];
 
 const resellerLists: Readonly<Record<string, KeysOf>> = {
   '/account/reseller': keysOf.customerUuids,

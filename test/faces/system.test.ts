@@ -269,6 +269,8 @@ describe('multicall', () => {
   test('is logged call by call, each under a request id of its own', async () => {
     const name = uniqueName();
     await many([one('getCustomerInfo', { name }), one('noSuchMethod')]);
+    // The log is written behind the answers.
+    await new Promise((resolve) => setTimeout(resolve, 100));
     const lines = server.logged().trim().split('\n').slice(-3);
     const ids = lines.map((line) => (JSON.parse(line) as { request_id: string }).request_id);
     const [whole = ''] = ids.slice(-1);

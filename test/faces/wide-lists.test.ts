@@ -19,6 +19,7 @@ beforeAll(async () => {
       TREELINE_MULTICALL_LIMIT_BYTES: String(multicallLimit),
       TREELINE_POOL_WAIT_MS: '60000',
       TREELINE_CALL_TIMEOUT_MS: '60000',
+      TREELINE_LIMITS: 'stores_per_customer=1000',
       LOG_LEVEL: 'error',
     },
     { measured: true },
@@ -269,8 +270,9 @@ describe('a multicall', () => {
       `WITH p AS (
          INSERT INTO payments (kind, i_customer, amount, currency, request_id)
          SELECT 'add_funds', $1, 1, 'USD', 'test' FROM generate_series(1, 1000) RETURNING i_payment)
-       INSERT INTO entries (i_payment, i_customer, currency, amount)
-       SELECT p.i_payment, a.i_customer, 'USD', a.amount FROM p, (VALUES ($1::int, 1), (NULL, -1)) a (i_customer, amount)`,
+       INSERT INTO entries (i_payment, i_customer, currency, amount, balance_after)
+       SELECT p.i_payment, a.i_customer, 'USD', a.amount, a.balance_after
+       FROM p, (VALUES ($1::int, 1, 1), (NULL, -1, NULL)) a (i_customer, amount, balance_after)`,
       shop,
     );
     const calls = [

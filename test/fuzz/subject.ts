@@ -65,5 +65,8 @@ export async function makeSubject(url: string, rootPassword: string): Promise<Su
   return { name, password, token: String(token), accesskey, names, uuids };
 }
 
+/** What can be made and listed. */
 const listsOf = (rows: object): string[] =>
-  Object.keys(rows).flatMap((name) => /^POST (\/[^{]*)$/.exec(name)?.[1] ?? []);
+  Object.keys(rows)
+    .flatMap((name) => /^POST (\/[^{]*)$/.exec(name)?.[1] ?? [])
+    .filter((path) => `GET ${path}` in rows);

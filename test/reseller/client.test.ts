@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     params: { header: { 'X-Auth-For': 'generated' } },
   });
   const wrong = await client.GET('/voip/number/{uuid}', { params: { path: { uuid } } });
-  const gone = await client.DELETE('/account/reseller/{uuid}', { params: { path: { uuid } } });
+  const gone = await client.DELETE('/account/reseller/{uuid}', { params: { path: { uuid }, query: { close_balance: true } } });
   process.stdout.write(JSON.stringify({
     city, next, balance: paid.data?.result.balance, names: list.data?.result.map(({ name }) => name),
     cost: number.data?.result.cost, status: wrong.error?.status_code, gone: gone.data?.status_code,

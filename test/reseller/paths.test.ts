@@ -182,7 +182,8 @@ test.each(Object.entries(paths))('%s: one is made, read, replaced and deleted', 
   expect(replaced).toMatchObject({ ...one.replaced, uuid: made.uuid });
   expect(await resultOf(call('GET', pathOfIt))).toEqual(replaced);
   expect(await resultOf(call('PUT', pathOfIt, one.replacement))).toEqual(replaced);
-  expect(await resultOf(call('DELETE', pathOfIt))).toEqual({});
+  const nothing = path === '/account/reseller' ? { closed: 0, debt: 0, returned: 0 } : {};
+  expect(await resultOf(call('DELETE', pathOfIt))).toEqual(nothing);
   expect((await call('DELETE', pathOfIt)).status).toBe(404);
   expect(((await resultOf(call('GET', path))) as Members[]).map(({ uuid }) => String(uuid))).not.toContain(
     String(made.uuid),

@@ -191,6 +191,10 @@ export const isOk = ({ status, body }: Answer): boolean =>
 
 /** A value with its type tag. */
 function xmlOf(value: unknown): string {
+  if (Array.isArray(value)) {
+    const items = value.map((item) => `<value>${xmlOf(item)}</value>`);
+    return `<array><data>${items.join('')}</data></array>`;
+  }
   if (value instanceof Xml) return value.text;
   if (value === null) return '<nil/>';
   if (typeof value === 'boolean') return `<boolean>${value ? 1 : 0}</boolean>`;

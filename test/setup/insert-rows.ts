@@ -19,8 +19,9 @@ const inserts = {
   entries: `WITH p AS (
       INSERT INTO payments (kind, i_customer, amount, currency, request_id)
       SELECT 'add_funds', $1, 1, 'USD', 'test' ${numbered} RETURNING i_payment)
-    INSERT INTO entries (i_payment, i_customer, currency, amount)
-    SELECT p.i_payment, a.i_customer, 'USD', a.amount FROM p, (VALUES ($1::int, 1), (NULL, -1)) a (i_customer, amount)`,
+    INSERT INTO entries (i_payment, i_customer, currency, amount, balance_after)
+    SELECT p.i_payment, a.i_customer, 'USD', a.amount, a.balance_after
+       FROM p, (VALUES ($1::int, 1, 1), (NULL, -1, NULL)) a (i_customer, amount, balance_after)`,
   numbers: `INSERT INTO numbers (i_customer, number)
     SELECT $1, '+1' || lpad((g + (SELECT coalesce(max(i_number), 0) FROM numbers))::text, 12, '0') ${numbered}`,
   sip_users: `INSERT INTO sip_users (i_customer, name, name_key, sealed_password)

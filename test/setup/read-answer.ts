@@ -81,6 +81,11 @@ function readValue(value: Element | undefined): unknown {
   switch (typed.name) {
     case 'int':
       return Number(textOf(typed, /^(0|-?[1-9]\d*)$/));
+    case 'i8': {
+      const text = textOf(typed, /^-?[1-9]\d*$/);
+      if (Math.abs(Number(text)) <= 2_147_483_647) throw new Error(`${text} fits in an int`);
+      return Number(text);
+    }
     case 'boolean':
       return textOf(typed, /^[01]$/) === '1';
     case 'double':

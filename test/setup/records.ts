@@ -49,6 +49,14 @@ export function recordedCalls(server: TestServer, reseller: Member, secret: () =
     const resource = `tariffs:i_tariff=${i_tariff}`;
     return { params: { i_tariff, ...given }, action, resource, changes, i_customer: own };
   };
+  const onPrice = (action: string, amount: unknown[], given: Members = {}): Promise<Recorded> =>
+    Promise.resolve({
+      params: { product: action === 'D' ? 'number' : 'domain', currency: 'USD', ...given },
+      action,
+      resource: `prices:product=${action === 'D' ? 'number' : 'domain'}:currency=USD`,
+      changes: { amount },
+      i_customer: own,
+    });
   /** The row, after one more call on the same thing. */
   const after = async (method: string, row: Promise<Recorded>): Promise<Recorded> => {
     await as.call(method, (await row).params);
@@ -103,14 +111,22 @@ export function recordedCalls(server: TestServer, reseller: Member, secret: () =
     customerCredit: () => onFunds('credit'),
     customerDebit: () => onFunds('debit'),
     transferFunds: async () => {
-      const funds = { i_customer: own, amount: 100, currency: 'USD' };
-      await server.root.call('customerAddFunds', funds);
+      // What the reseller was granted is charged to its owner, too.
+      const { customer } = await server.root.call('getCustomerInfo', { i_customer: own });
+      const { i_wholesaler } = customer as { i_wholesaler: number };
+      for (const i_customer of [own, i_wholesaler])
+        await server.root.call('customerAddFunds', { i_customer, amount: 100, currency: 'USD' });
       return onFunds('transfer', {});
     },
     reversePayment: async () => {
       const row = await onFunds('reversal');
       const { i_payment } = await as.call('customerDebit', row.params);
       return { ...row, params: { i_payment } };
+    },
+    setPrice: () => onPrice('U', [null, '2.5'], { amount: 2.5 }),
+    deletePrice: async () => {
+      await as.call('setPrice', { product: 'number', currency: 'USD', amount: 3 });
+      return onPrice('D', ['3', null]);
     },
     createWebUser: () => {
       const open = { web_login: uniqueName('user'), i_access_level: 'NOC' };

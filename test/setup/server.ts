@@ -87,6 +87,8 @@ export async function startServer(
     LOG_LEVEL: 'debug',
     // The suite guesses wrong from one loopback address far more often than people do.
     TREELINE_FAILURES_PER_ADDRESS: '1000000',
+    // On a busy machine a call may wait for long, and is still to succeed.
+    TREELINE_POOL_WAIT_MS: '20000',
     ...environment,
   });
   const sink = new PassThrough();

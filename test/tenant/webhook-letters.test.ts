@@ -9,6 +9,7 @@ import { deliver } from '../../src/tenant/receiver';
 import { deliveriesKept, purgeWebhooks } from '../../src/tenant/webhook-queue';
 import { runSql } from '../setup/family';
 import { projectRoot, until } from '../setup/processes';
+import { exchange } from '../setup/raw-http';
 import { type Receiver, startReceiver } from '../setup/receiver';
 import { type Members, type TestServer, startServer } from '../setup/server';
 import { type TenantCaller, makeTenant } from '../setup/tenant';
@@ -267,7 +268,9 @@ test('metrics tell how many events wait, how long, and what came of attempts', a
   const receiver = await receive(500);
   const { admin } = await makeHooked(patient, receiver);
   await until('a failure', async () => (await admin.ok('GET', '/webhook'))['failures'] !== 0);
-  const text = await (await fetch(`${patient.url}/metrics`)).text();
+  // Not by fetch(), which sends Sec-Fetch-Mode as a browser does.
+  const { body } = await exchange(patient.url, { method: 'GET', path: '/metrics' });
+  const text = body.toString();
   expect(text).toMatch(/^treeline_webhook_events\{state="waiting"\} [1-9]/m);
   expect(text).toMatch(/^treeline_webhook_events\{state="dead"\} \d/m);
   expect(text).toMatch(/^treeline_webhook_oldest_event_seconds [\d.e-]+$/m);

@@ -36,7 +36,7 @@ function refusedRequests({ api, token }: Small, serial: number): Readonly<Record
     'A name with a zero-width character was taken': customer(`vic\u200Btim ${serial}`),
     'A name with a bidi character was taken': customer(`vic\u202Etim ${serial}`),
     'A name that looks like root was taken': customer('r\u043E\u043Et'),
-    'A login that looks like root was taken': user('ro\u043Ft'),
+    'A login that looks like root was taken': user('ro\u043Et'),
     'A login of the form admin@victim was taken by another': user('admin@victim'),
     'A webhook to ::a00:1, which is 10.0.0.1, was taken': webhook('http://[::a00:1]/hook'),
     'A webhook to a metadata address was taken': webhook('http://169.254.169.254/latest/meta-data'),
