@@ -141,12 +141,13 @@ async function lockForReversal(
 }
 
 function assertReversible({ actor }: Call, payment: PaymentRow): void {
-  if (payment.kind === 'reversal') throw conflict('A reversal cannot be reversed');
-  if (payment.kind === 'transfer') throw conflict('A transfer cannot be reversed');
-  if (payment.reversed) throw conflict('The payment was reversed already');
+  // The right comes before what conflicts: anybody but root hears the same, whether it was taken back or not.
   if (payment.kind === 'charge' && actor.i_customer !== rootId) {
     throw forbidden('Only root takes a charge back, because the customers above have paid it too');
   }
+  if (payment.kind === 'reversal') throw conflict('A reversal cannot be reversed');
+  if (payment.kind === 'transfer') throw conflict('A transfer cannot be reversed');
+  if (payment.reversed) throw conflict('The payment was reversed already');
 }
 
 interface TransferParams {

@@ -21,19 +21,20 @@ export interface PaymentRow {
   readonly reversed: boolean;
 }
 
-const paymentColumns = (i_customer: string, amount: string): string => `
-  p.i_payment::float8 AS i_payment, ${i_customer} AS i_customer, p.kind, ${amount}::text AS amount, p.currency, p.payment_notes, p.payment_time,
+/** `side` is the payment itself, or one of its entries: the levels of a charge may be billed in different currencies. */
+const paymentColumns = (side: 'p' | 'e'): string => `
+  p.i_payment::float8 AS i_payment, ${side}.i_customer, p.kind, ${side}.amount::text AS amount, ${side}.currency, p.payment_notes, p.payment_time,
   p.i_reversed::float8 AS i_reversed, EXISTS (SELECT FROM payments r WHERE r.i_reversed = p.i_payment) AS reversed`;
 
 const findStatement = sql(
   'find_payment',
-  `SELECT ${paymentColumns('p.i_customer', 'p.amount')}
+  `SELECT ${paymentColumns('p')}
    FROM payments p JOIN customers c ON c.i_customer = p.i_customer
    WHERE p.i_payment = $1 AND $2 = ANY(c.path)`,
 );
 const findReversibleStatement = sql(
   'find_reversible',
-  `SELECT ${paymentColumns('p.i_customer', 'p.amount')}
+  `SELECT ${paymentColumns('p')}
    FROM payments p JOIN customers c ON c.i_customer = p.i_customer
    WHERE p.i_payment = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL`,
 );
@@ -60,7 +61,7 @@ export async function findReversible(
 
 const listStatement = sql(
   'list_payments',
-  `SELECT e.i_entry, ${paymentColumns('e.i_customer', 'e.amount')}
+  `SELECT e.i_entry, ${paymentColumns('e')}
    FROM entries e JOIN payments p ON p.i_payment = e.i_payment
    WHERE e.i_customer = (SELECT c.i_customer FROM customers c WHERE c.i_customer = $1 AND $8 = ANY(c.path))
      AND ($2::timestamptz IS NULL OR p.payment_time >= $2) AND ($3::timestamptz IS NULL OR p.payment_time < $3)

@@ -373,6 +373,25 @@ describe('prices', () => {
   });
 });
 
+test('a charge over two currencies is listed for each level in its own', async () => {
+  const owner = await makeMember(server, server.root, { balance: 20 });
+  const i_tariff = await makeTariff(server, owner, 'EUR');
+  const payer = await makeMember(server, owner.as, { i_tariff, balance: 10 });
+  await setPrice(root(), 8);
+  await setPrice(owner, 3, { currency: 'EUR' });
+  await buy(payer);
+  const listed = async (i_customer: number): Promise<unknown[]> => {
+    const { payments } = await server.root.call('getPaymentsList', { i_customer });
+    return (payments as { amount: number; currency: string }[])
+      .slice(-1)
+      .map(({ amount, currency }) => [amount, currency]);
+  };
+  expect([await listed(owner.i_customer), await listed(payer.i_customer)]).toEqual([
+    [[8, 'USD']],
+    [[3, 'EUR']],
+  ]);
+});
+
 describe('a charge taken back', () => {
   test('is taken back at every level, prepaid parts as such, once and by root only', async () => {
     await setPrice(root(), 8);
@@ -385,6 +404,8 @@ describe('a charge taken back', () => {
       expect(await said(by, 'reversePayment', { i_payment })).toMatch(/^(403 Only root|404)/);
     const answers = await Promise.all(times(5, () => said(server.root, 'reversePayment', { i_payment })));
     expect(answers.filter((answer) => answer === 'OK')).toHaveLength(1);
+    // The missing right is told before the conflict.
+    expect(await said(owner.as, 'reversePayment', { i_payment })).toMatch(/^403 Only root/);
     expect([await fundsOf(owner), await fundsOf(payer)]).toEqual([
       [16, 0],
       [10, 4],

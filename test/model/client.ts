@@ -22,7 +22,8 @@ export interface RestWay {
 
 /** What came back. */
 export type Outcome =
-  | { readonly status: number; readonly reason?: string }
+  /** `words` of a refusal are for the eye. */
+  | { readonly status: number; readonly reason?: string; readonly words?: string }
   | { readonly fault: number; readonly text: string }
   | { readonly result: Json };
 
@@ -198,7 +199,7 @@ export const httpOf = (fault: number): number => statusOfFault[fault] ?? 0;
 function readReseller(status: number, bytes: Buffer): Outcome {
   const { result = null, next, status_code } = JSON.parse(bytes.toString()) as Members;
   if (status_code !== status) throw new Error(`The envelope says ${text(status_code)}, the head ${status}`);
-  if (status !== 200) return { status };
+  if (status !== 200) return { status, words: bytes.toString() };
   return { result: next === undefined ? result : { items: result, next } };
 }
 
@@ -206,5 +207,5 @@ function readTenant(status: number, bytes: Buffer): Outcome {
   const answer = JSON.parse(bytes.toString()) as Members;
   if (status === 200) return { result: answer };
   const { reason } = answer['error'] as Members;
-  return { status, reason: text(reason) };
+  return { status, reason: text(reason), words: bytes.toString() };
 }

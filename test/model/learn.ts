@@ -73,7 +73,7 @@ async function learnUsers(db: Db, world: World, customers: readonly Customer[]):
 async function learnEntries(db: Db, customers: readonly Customer[]): Promise<void> {
   const rows = await db.query<{ id: number; i_payment: number; i_customer: number }>(
     {
-      text: 'SELECT i_entry::int AS id, i_payment, i_customer FROM entries WHERE i_customer = ANY($1) ORDER BY i_entry',
+      text: 'SELECT i_entry::int AS id, i_payment::float8 AS i_payment, i_customer FROM entries WHERE i_customer = ANY($1) ORDER BY i_entry',
     },
     [customers.map(({ id }) => id)],
   );

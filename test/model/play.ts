@@ -143,7 +143,7 @@ async function playPrepared(
 }
 
 /** A member of a multicall: an array of one, or a struct that is a fault. */
-function memberOutcome(member: Json): Outcome {
+export function memberOutcome(member: Json): Outcome {
   if (Array.isArray(member)) return { result: member[0] as Json };
   const { faultCode, faultString } = member as Members;
   return { fault: Number(faultCode), text: JSON.stringify(faultString) };

@@ -1,6 +1,7 @@
 /** What the numbers of a step mean in the world as it is: names, ids, and the parameters of a call as they go out. */
 import { isOperation } from './rules';
 import { thingsOf } from './rules/owned';
+import { spellings } from './names';
 import type { Arg, Args, Order, Symbol } from './symbols';
 import {
   type Customer,
@@ -16,9 +17,10 @@ import {
   isBelow,
   isWithin,
   masks,
-  spellings,
   subCustomers,
   switches,
+  text,
+  wire,
 } from './world';
 
 const nobody = 2_000_000_000;
@@ -259,6 +261,12 @@ function restrictRoot(world: World, actor: Customer, method: string, params: Mem
   if (actor !== world.root) return;
   const lists = method === 'listCustomers' || method === 'listTariffs';
   if (lists) params['name_pattern'] ??= `${world.prefix}%`;
+  // Its prices are the same for all histories.
+  if (method === 'setPrice') {
+    const key = `${text(params['product'])} USD`;
+    Object.assign(params, { currency: 'USD', amount: wire(world.root.prices.get(key) ?? 0n) });
+  }
+  if (method === 'deletePrice') params['currency'] = 'JPY';
   if (method === 'PUT /v1.0/customer')
     for (const name of Object.keys(params)) Reflect.deleteProperty(params, name);
   if (method === 'PUT /v1.0/customers/{id}' && params['id'] === world.root.uuid) params['id'] = nobodysUuid;

@@ -6,7 +6,7 @@ import { type Client, type Outcome, openClient, trustedAddress } from './client'
 import { compareAll, freshWorld, play } from './play';
 import { bursts, histories, prelude } from './steps';
 import type { Step } from './symbols';
-import { prices } from './world';
+import { rootPrices } from './world';
 
 export interface Run {
   /** How many histories, and how many of them end in a burst of calls at once. */
@@ -119,14 +119,13 @@ function noBugs(server: TestServer): void {
   if (line !== undefined) throw new Error(`The server logged a bug: ${line}`);
 }
 
-/** What things cost is the operator's: the command line sets it, no face does. */
+/** The prices of root are the same for all histories, so they are set once. */
 async function setPrices({ db }: TestServer): Promise<void> {
-  for (const [kind, list] of Object.entries(prices)) {
-    for (const [currency, amount] of Object.entries(list)) {
-      const values = [kind.replace(' ', '_'), currency, amount.toString()];
-      const text = 'INSERT INTO prices (product, currency, amount) VALUES ($1, $2, $3::numeric / 1000000)';
-      await db.query({ text }, values);
-    }
+  for (const [key, amount] of rootPrices) {
+    const values = [...key.split(' '), amount.toString()];
+    const text =
+      'INSERT INTO prices (i_customer, product, currency, amount) VALUES (1, $1, $2, $3::numeric / 1000000)';
+    await db.query({ text }, values);
   }
 }
 

@@ -40,7 +40,15 @@ export function prepare(world: World, { who, orders }: Step): Prepared | NeedsLo
   const calls = orders.map((order) => {
     const { params, classes } = resolve(world, actor, order);
     const all = i_wholesaler === undefined ? params : { ...params, i_wholesaler };
-    return { sender, method: order.method, params: all, classes, spoiled: order.spoil !== 'no', named };
+    return {
+      sender,
+      method: order.method,
+      params: all,
+      classes,
+      spoiled: order.spoil !== 'no',
+      named,
+      actor,
+    };
   });
   return { way, calls };
 }

@@ -114,6 +114,10 @@ const funds = fc.record(
   { requiredKeys: ['i_customer', 'amount', 'currency'] },
 );
 
+const product = fc.constantFrom('number', 'number', 'sip_user', 'sip_user', 'domain');
+const price = fc.constantFrom(0, 0.01, 0.333333, 1, 1.5, 2.75, 7, -1);
+const currency = fc.constantFrom('USD', 'USD', 'EUR', 'JPY');
+
 const userFields = {
   web_login: thing('name'),
   web_password: password,
@@ -175,6 +179,9 @@ export const methodOrders: Orders = {
   ],
   getPaymentInfo: [2, fc.record({ i_payment: thing('payment') })],
   getStatement: [2, fc.record({ i_customer: customer('below', 'any') })],
+  setPrice: [5, fc.record({ product, amount: price, currency }, { requiredKeys: ['product', 'amount'] })],
+  deletePrice: [2, fc.record({ product, currency }, { requiredKeys: ['product'] })],
+  listPrices: [1, fc.constant({})],
   authCustomer: [
     4,
     fc.record({

@@ -113,6 +113,7 @@ const paths = (
   [`DELETE ${path}/{uuid}`]: [2, members({ uuid: of })],
 });
 
+const closing = { close_balance: one(true, true, false) };
 const reseller = target;
 export const resellerOrders: Orders = {
   'GET /authenticated': [1, nothing],
@@ -138,7 +139,7 @@ export const resellerOrders: Orders = {
       { weight: 1, arbitrary: members({ uuid: reseller }, { name: thing('name') }) },
     ),
   ],
-  'DELETE /account/reseller/{uuid}': [2, members({ uuid: reseller })],
+  'DELETE /account/reseller/{uuid}': [3, members({ uuid: reseller }, closing)],
   ...paths(
     '/account/reseller-user',
     4,
@@ -236,7 +237,7 @@ export const tenantOrders: Orders = {
     ),
   ],
   'PUT /v1.0/customer': [3, members({}, profile)],
-  'DELETE /v1.0/customers/{id}': [2, members(tenant)],
+  'DELETE /v1.0/customers/{id}': [3, members(tenant, closing)],
   'POST /v1.0/customers/{id}/freeze': [2, members(tenant)],
   'POST /v1.0/customers/{id}/recover': [2, members(tenant)],
   'GET /v1.0/billing_accounts': [1, nothing],

@@ -104,7 +104,9 @@ export const histories = (length: number): fc.Arbitrary<readonly Step[]> =>
 
 /** Calls that are sent at once: those that write. */
 const isWriting = (name: string): boolean =>
-  !/^(get|list)|^GET|Host|RoutingGroup|authCustomer|noSuch|auth\/|accesskeys/.test(name);
+  !/^(get|list)|^GET|Price$|^setCustomerLimits|Host|RoutingGroup|authCustomer|noSuch|auth\/|accesskeys/.test(
+    name,
+  );
 export const bursts = (length: number): fc.Arbitrary<readonly Step[]> =>
   fc.array(steps(isWriting), { minLength: length, maxLength: length });
 
@@ -174,9 +176,27 @@ const owned: readonly (readonly [place: number, method: string, args: Args])[] =
   [2, 'POST /v1.0/accesskeys', { name: 'Key' }],
 ];
 
+/** Sellers with prices of their own, money that is prepaid, and a debt: by the place of the seller in the tree. */
+const trade: readonly Step[] = (
+  [
+    [1, 'setPrice', { product: 'number', amount: 2.75 }],
+    [2, 'setPrice', { product: 'number', amount: 0.333333 }],
+    [1, 'setPrice', { product: 'sip_user', amount: 0.1 }],
+    [0, 'transferFunds', { i_customer: { $: 'customer', of: 'below', n: 0 }, amount: 4 }],
+    [1, 'transferFunds', { i_customer: { $: 'customer', of: 'below', n: 1 }, amount: 7.5 }],
+  ] as const
+).map(([place, method, args]) => ({
+  who: {
+    ...trustedHost,
+    on: place === 0 ? { $: 'customer', of: 'self', n: 0 } : { $: 'customer', of: 'any', n: place },
+  },
+  orders: [{ method, args, spoil: 'no' }],
+}));
+
 /** What every history begins with, so that there is a tree to act in, and something to change. */
 export const prelude: readonly Step[] = [
   ...tree,
+  ...trade,
   ...owned.map(([as, method, args]): Step => ({
     who: {
       ...(method.includes('/v1.0/') ? { kind: 'tenant', by: 'bearer' } : { kind: 'headers' }),

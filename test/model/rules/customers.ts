@@ -15,6 +15,7 @@ import {
   micro,
   newCustomer,
   newUser,
+  numberOf,
   setPassword,
   subCustomers,
   switches,
@@ -39,7 +40,7 @@ import {
   textOrNull,
   within,
 } from './law';
-import { book, demandCommitment } from './money';
+import { type Spendable, book, creditOf, demandCommitment, moveOf } from './books';
 
 /** Nothing may be given that the granter lacks. */
 function demandHeld(granter: Customer, params: Members): void {
@@ -139,7 +140,7 @@ const createCustomer: Rule = (ground) => {
     ...newCustomer(actor, classes['name'] ?? '', attributes, currency),
     api_password: textOrNull(params['api_password']),
   };
-  demandCommitment(world, made, balance);
+  demandCommitment(world, new Map([[made, { balance, credit: creditOf(made) }]]));
   return {
     result: { result: 'OK' },
     adopts: 'i_customer',
@@ -147,7 +148,7 @@ const createCustomer: Rule = (ground) => {
       const web_login = text(params['web_login'] ?? params['name']);
       const password = text(params['web_password']);
       settle(world, Object.assign(made, { id: Number(i_customer) }), { web_login, login_class, password });
-      if (balance !== 0n) book(world, made, 'opening', balance);
+      if (balance !== 0n) book(world, made, 'opening', [moveOf(made, balance)]);
     },
   };
 };
@@ -192,7 +193,9 @@ const updateCustomer: Rule = (ground) => {
   const changed = currency === target.currency ? [] : inheritors(world, target);
   if (changed.some(({ entries }) => entries.length > 0)) refuse(409);
   const balance = params['balance'] === undefined ? target.balance : micro(Number(params['balance']));
-  if (balance > target.balance) demandCommitment(world, target, balance);
+  const credit =
+    params['credit_limit'] === undefined ? creditOf(target) : micro(numberOf(params['credit_limit']));
+  demandCommitment(world, new Map<Customer, Spendable>([[target, { balance, credit }]]));
 
   if (params['name'] !== undefined) rename(world, target, text(params['name']), classes['name'] ?? '');
   Object.assign(target.attributes, keptAttributes(params));
@@ -203,7 +206,8 @@ const updateCustomer: Rule = (ground) => {
   if (params['web_password'] !== undefined) setPassword(user, text(params['web_password']));
   if (params['api_password'] !== undefined) target.api_password = params['api_password'] as string | null;
   for (const each of changed) each.currency = currency;
-  if (balance !== target.balance) book(world, target, 'adjustment', balance - target.balance);
+  const amount = balance - target.balance;
+  if (amount !== 0n) book(world, target, 'adjustment', [moveOf(target, amount)]);
   return ok;
 };
 
@@ -226,14 +230,31 @@ function inheritors(world: World, customer: Customer): Customer[] {
 }
 
 const deleteCustomer: Rule = (ground) => {
-  removeCustomer(ground.world, below(ground));
-  return ok;
+  return { result: { result: 'OK', ...removeCustomer(ground.world, below(ground)) } };
 };
 
-/** What it owned is free again, its books stay. */
-export function removeCustomer(world: World, target: Customer): void {
+/** Over REST who still holds money stays, unless it is said that the balance is to be closed. */
+export function removeCarefully({ world, params }: Ground, target: Customer): Members {
+  const holdsMoney = subCustomers(world, target).length === 0 && target.balance > 0n;
+  if (holdsMoney && params['close_balance'] !== true) refuse(409);
+  return removeCustomer(world, target);
+}
+
+/** A debt is its owner's, and prepaid money returns to the owner; the rest is the platform's, as is all across currencies. */
+function closeBalance(world: World, target: Customer): Members {
+  const { balance, prepaid, owner } = target;
+  const bearer = owner !== world.root && owner?.currency === target.currency ? owner : undefined;
+  const returned = bearer ? prepaid : 0n;
+  const debt = bearer && balance < 0n ? -balance : 0n;
+  const moves = [moveOf(target, -balance), ...(bearer ? [moveOf(bearer, returned - debt, returned)] : [])];
+  if (balance !== 0n) book(world, target, 'closing', moves);
+  return { closed: wire(balance), returned: wire(returned), debt: wire(debt) };
+}
+
+/** What it owned is free again, its books stay. Answers what became of its money. */
+export function removeCustomer(world: World, target: Customer): Members {
   if (subCustomers(world, target).length > 0) refuse(409);
-  if (target.balance !== 0n) book(world, target, 'closing', -target.balance);
+  const closed = closeBalance(world, target);
   target.deleted = true;
   target.attributes['i_tariff'] = null;
   target.attributes['i_routing_group'] = null;
@@ -247,6 +268,7 @@ export function removeCustomer(world: World, target: Customer): void {
   }
   const kept = world.tariffs.filter(({ owner }) => owner !== target);
   world.tariffs.splice(0, world.tariffs.length, ...kept);
+  return closed;
 }
 
 const setBlocked =
@@ -274,6 +296,7 @@ const infoOf = (world: World, customer: Customer): Members => ({
   base_currency: customer.currency,
   blocked: customer.blocked,
   balance: wire(customer.balance),
+  prepaid: wire(customer.prepaid),
   web_login: defaultUser(world, customer).web_login,
 });
 

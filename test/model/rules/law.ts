@@ -45,6 +45,8 @@ export interface ModelCall {
   /** The parameters were spoiled, so that they must be refused. */
   readonly spoiled: boolean;
   readonly named?: Named | undefined;
+  /** For whom it runs, where it is let in. */
+  readonly actor?: Customer;
 }
 
 /** What a call must come to. `adopt` gets what only the server can know, such as a new id. */

@@ -1,71 +1,34 @@
-/** The rules of money: the books, moving it, charging for what is made, and reading what was booked. */
+/** The rules of money: moving it, prices and charging for what is made, and reading what was booked. */
 import {
   type Customer,
   type Members,
   type Micro,
+  type Move,
   type Payment,
   type ThingKind,
-  type World,
+  chain,
   isBelow,
   isWithin,
   micro,
-  prices,
-  subCustomers,
+  numberOf,
+  text,
   wire,
 } from '../world';
+import { book, charge, demandCommitmentOf, moveOf, payersFrom } from './books';
 import {
   type Caller,
   type Expected,
+  type Ground,
   type Law,
   type Laws,
   type Rule,
   below,
   edit,
   refuse,
+  remove,
   unknown,
   within,
 } from './law';
-
-/** No top-up may bring what an owner's sub-customers have together above what the owner may commit. */
-export function demandCommitment(world: World, topped: Customer, balance: Micro): void {
-  const { owner } = topped;
-  if (owner?.attributes['overcommit_protection'] !== true || balance <= 0n) return;
-  const others = subCustomers(world, owner).filter((each) => each !== topped && each.balance > 0n);
-  const committed = others.reduce((sum, each) => sum + each.balance, balance);
-  const tenths = BigInt(Math.round(Number(owner.attributes['overcommit_limit'] ?? 0) * 10));
-  if (committed * 1_000n > owner.balance * (1_000n + tenths)) refuse(402);
-}
-
-export function book(
-  world: World,
-  customer: Customer,
-  kind: string,
-  amount: Micro,
-  more: { notes?: string | null; time?: string | undefined; reverses?: Payment; payer?: Customer } = {},
-): Payment {
-  const { notes = null, time, reverses, payer } = more;
-  const { currency } = customer;
-  const payment: Payment = {
-    id: undefined,
-    customer,
-    kind,
-    amount,
-    currency,
-    notes,
-    time,
-    reverses,
-    reversed: false,
-  };
-  world.payments.push(payment);
-  customer.balance += amount;
-  customer.entries.push({ id: undefined, payment, amount });
-  if (payer) {
-    payer.balance -= amount;
-    payer.entries.push({ id: undefined, payment, amount: -amount });
-  }
-  if (reverses) reverses.reversed = true;
-  return payment;
-}
 
 /** The new payment's id is the answer. */
 const booked = (payment: () => Payment): Expected => ({
@@ -83,38 +46,43 @@ const funds =
     const target = below(ground);
     if (params['currency'] !== target.currency) refuse(400);
     const amount = sign * micro(Number(params['amount']));
-    if (amount > 0n) demandCommitment(world, target, target.balance + amount);
+    const moves = [moveOf(target, amount)];
+    demandCommitmentOf(world, moves);
     const notes = typeof params['payment_notes'] === 'string' ? params['payment_notes'] : null;
     const time = params['payment_time'] === undefined ? undefined : '09:57:29.000 GMT Wed Nov 18 2009';
-    return booked(() => book(world, target, kind, amount, { notes, time }));
+    return booked(() => book(world, target, kind, moves, { notes, time }));
   };
 
 const transferFunds: Rule = (ground) => {
   const { world, actor, params } = ground;
   const target = below(ground);
   const amount = micro(Number(params['amount']));
-  demandTransferable(world, actor, target, amount);
-  return booked(() => transfer(world, actor, target, amount));
+  const moves = transferMoves(actor, target, amount);
+  return booked(() => book(world, target, 'transfer', moves));
 };
 
-/** A transfer is in one currency, and of what there is; root's side is the platform, which is never short. */
-export function demandTransferable(world: World, giver: Customer, taker: Customer, amount: Micro): void {
-  if (giver === world.root) return;
-  if (taker.currency !== giver.currency) refuse(400);
-  if (amount > giver.balance) refuse(402);
+/**
+ * A transfer is consumption of its amount by the giver, in one currency at every level. The giver hands on what it has,
+ * not its credit. Root's side is the platform, which is never short.
+ */
+export function transferMoves(giver: Customer, taker: Customer, amount: Micro): Move[] {
+  const payers = payersFrom(giver);
+  if (payers.length > 0 && taker.currency !== giver.currency) refuse(400);
+  if (payers.some(({ currency }) => currency !== giver.currency)) refuse(400);
+  if (payers.length > 0 && amount > giver.balance) refuse(402);
+  return [moveOf(taker, amount, amount), ...charge(payers, () => amount)];
 }
-
-export const transfer = (world: World, giver: Customer, taker: Customer, amount: Micro): Payment =>
-  book(world, taker, 'transfer', amount, giver === world.root ? {} : { payer: giver });
 
 const reversePayment: Rule = (ground) => {
   const { world, actor, params } = ground;
   const payment = world.payments.find(({ id }) => id === params['i_payment']);
   if (!payment || payment.customer.deleted || !isBelow(actor, payment.customer)) return refuse(404);
+  // A charge was paid at every level: anybody but root would take money from those above.
+  if (payment.kind === 'charge' && actor !== world.root) refuse(403);
   if (payment.kind === 'transfer' || payment.kind === 'reversal' || payment.reversed) refuse(409);
-  const { customer, amount } = payment;
-  if (amount < 0n) demandCommitment(world, customer, customer.balance - amount);
-  return booked(() => book(world, customer, 'reversal', -amount, { reverses: payment }));
+  const moves = payment.moves.map(({ customer, amount, prepaid }) => moveOf(customer, -amount, -prepaid));
+  demandCommitmentOf(world, moves);
+  return booked(() => book(world, payment.customer, 'reversal', moves, { reverses: payment }));
 };
 
 /** A payment as it is seen from an account. */
@@ -125,7 +93,7 @@ function seenPayment(payment: Payment, customer: Customer, amount: Micro): Membe
     type: amount < 0n ? 'debit' : 'credit',
     kind: payment.kind,
     amount: wire(amount < 0n ? -amount : amount),
-    currency: payment.currency,
+    currency: customer.currency,
     payment_time: payment.time ?? null,
     payment_notes: payment.notes,
     i_reversed: payment.reverses?.id ?? null,
@@ -161,15 +129,29 @@ const getPaymentInfo: Rule = ({ world, actor, params }) => {
   };
 };
 
+/** What those above an account paid, upwards: those that the actor may see. */
+const levelsAbove = (actor: Customer, account: Customer, { moves }: Payment): Members[] =>
+  chain(account)
+    .slice(1)
+    .filter((level) => isWithin(actor, level))
+    .flatMap((level) => moves.filter(({ customer }) => customer === level))
+    .map(({ customer, amount, prepaid }) => ({
+      i_customer: customer.id,
+      amount: wire(amount),
+      prepaid: wire(prepaid),
+    }));
+
 const getStatement: Rule = (ground) => {
   const customer = within(ground, true);
   let balance = 0n;
-  const entries = customer.entries.map(({ payment, amount }) => ({
+  const entries = customer.entries.map(({ payment, amount, prepaid }) => ({
     i_payment: payment.id ?? unknown,
     kind: payment.kind,
     amount: wire(amount),
+    prepaid: wire(prepaid),
     balance: wire((balance += amount)),
     payment_notes: payment.notes,
+    levels: levelsAbove(ground.actor, customer, payment),
   }));
   const see = (answer: Members): unknown => ({
     ...answer,
@@ -178,17 +160,67 @@ const getStatement: Rule = (ground) => {
   return { result: { result: 'OK', opening: 0, entries, closing: wire(balance) }, see };
 };
 
-/** What the caller is charged for one: the money must be there before the thing is. Root's account is the platform's. */
-export function priceFor(world: World, { customer }: Caller, kind: ThingKind): Micro {
-  const list = prices[kind] ?? {};
-  const isPriced = Object.values(list).some((price) => price > 0n);
-  if (customer === world.root || !isPriced) return 0n;
-  const price = list[customer.currency];
-  if (price === undefined) return refuse(409);
-  const available = customer.balance + micro(Number(customer.attributes['credit_limit']));
-  if (price > 0n && price > available) refuse(402);
-  return price;
+const products: Partial<Record<ThingKind, string>> = {
+  number: 'number',
+  'sip user': 'sip_user',
+  domain: 'domain',
+};
+
+/** The price of the next one above that has a price in the payer's currency. */
+export function priceFor(payer: Customer, kind: ThingKind): Micro {
+  const product = products[kind];
+  if (product === undefined) return 0n;
+  const lists = chain(payer)
+    .slice(1)
+    .map(({ prices }) => prices);
+  const price = lists
+    .map((list) => list.get(`${product} ${payer.currency}`))
+    .find((each) => each !== undefined);
+  if (price !== undefined) return price;
+  const isPriced = lists.some((list) =>
+    [...list].some(([key, amount]) => key.startsWith(`${product} `) && amount > 0n),
+  );
+  return isPriced ? refuse(409) : 0n;
 }
+
+/** What making one is charged: the caller first, then upwards. The money must be there before the thing is. */
+export function purchase({ customer }: Caller, kind: ThingKind): Move[] {
+  const payers = payersFrom(customer);
+  const prices = new Map(payers.map((payer) => [payer, priceFor(payer, kind)]));
+  return charge(payers, (payer) => prices.get(payer) ?? 0n);
+}
+
+// ------------------------------------------------------------------ prices
+
+const priceKey = ({ actor, params }: Ground): readonly [product: string, currency: string] => [
+  text(params['product']),
+  text(params['currency'] ?? actor.currency),
+];
+
+const setPrice: Rule = (ground) => {
+  const [product, currency] = priceKey(ground);
+  ground.actor.prices.set(`${product} ${currency}`, micro(numberOf(ground.params['amount'])));
+  return { result: { result: 'OK', product, currency } };
+};
+
+const deletePrice: Rule = (ground) => {
+  const [product, currency] = priceKey(ground);
+  if (!ground.actor.prices.delete(`${product} ${currency}`)) refuse(404);
+  return { result: { result: 'OK', product, currency } };
+};
+
+const listPrices: Rule = ({ actor }) => {
+  const prices = [...actor.prices].sort(([one], [other]) => (one < other ? -1 : 1));
+  const shown = prices.map(([key, amount]) => {
+    const [product = '', currency = ''] = key.split(' ');
+    return { product, currency, amount: wire(amount) };
+  });
+  return { result: { result: 'OK', prices: shown } };
+};
+
+const checkPrice = ({ amount }: Members): void => {
+  if (typeof amount === 'number' && amount < 0) refuse(400);
+};
 
 const moving = (rule: Rule): Law => ({
   right: ['customers_mgmt', edit],
@@ -207,4 +239,7 @@ export const moneyLaws: Laws = {
   getPaymentsList: { rule: getPaymentsList },
   getPaymentInfo: { rule: getPaymentInfo },
   getStatement: { rule: getStatement },
+  setPrice: { right: ['tariffs_mgmt', edit], check: checkPrice, rule: setPrice },
+  deletePrice: { right: ['tariffs_mgmt', remove], rule: deletePrice },
+  listPrices: { rule: listPrices },
 };

@@ -9,7 +9,8 @@ import {
   text,
 } from '../world';
 import { type Expected, type Ground, refuse, unknown } from './law';
-import { book, priceFor } from './money';
+import { book } from './books';
+import { purchase } from './money';
 
 export const thingsOf = (world: World, owner: Customer, kind: ThingKind): Thing[] =>
   world.things.filter((thing) => thing.owner === owner && thing.kind === kind);
@@ -42,7 +43,7 @@ export function demandThingFree(world: World, wanted: Wanted, itself?: Thing): v
   if (isTaken[kind]?.() === true) refuse(409);
 }
 
-/** Makes a thing of the actor, for which the caller pays. What is taken is told before what is too dear. */
+/** Makes a thing of the actor, for which the caller and all above it pay. What is taken is told before what is too dear. */
 export function makeThing(
   { world, actor, caller }: Ground,
   given: Pick<Thing, 'kind' | 'values' | 'name_class'>,
@@ -52,7 +53,8 @@ export function makeThing(
 ): Expected {
   if (!caller) throw new Error('Nobody makes a thing from a trusted host');
   demandThingFree(world, { ...given, owner: actor });
-  const price = priceFor(world, caller, given.kind);
+  const moves = purchase(caller, given.kind);
+  const price = -(moves[0]?.amount ?? 0n);
   const made = {
     ...given,
     owner: actor,
@@ -69,7 +71,9 @@ export function makeThing(
         uuid: text(answer[id]),
         ...(answer['token'] !== undefined && { secret: text(answer['token']) }),
       });
-      if (price > 0n) book(world, caller.customer, 'charge', -price);
+      // Of those who pay, the lowest: a seller may give away what costs it money.
+      const paying = moves.find(({ amount }) => amount !== 0n);
+      if (paying) book(world, paying.customer, 'charge', moves);
     },
   };
 }

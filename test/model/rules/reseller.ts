@@ -13,12 +13,12 @@ import {
   newCustomer,
   newUser,
   setPassword,
-  subCustomers,
   text,
   usersOf,
   wire,
 } from '../world';
-import { demandLoginFree, grantedDepth, removeCustomer, rename, settle } from './customers';
+import { demandLoginFree, grantedDepth, removeCarefully, rename, settle } from './customers';
+import { book } from './books';
 import {
   type Ground,
   type Laws,
@@ -33,7 +33,7 @@ import {
   unknown,
   without,
 } from './law';
-import { demandTransferable, transfer } from './money';
+import { transferMoves } from './money';
 import { page, thingsOf } from './owned';
 import { demandNotLast, setLogin } from './people';
 import { addressValues, demandPasswordText, nothing, resellerThingLaws } from './reseller-things';
@@ -218,8 +218,7 @@ const replaceReseller: Rule = (ground) => {
   const target = belowByUuid(ground);
   if (params['balance'] !== undefined) {
     const amount = micro(Number(params['balance']));
-    demandTransferable(world, actor, target, amount);
-    transfer(world, actor, target, amount);
+    book(world, target, 'transfer', transferMoves(actor, target, amount));
     return { result: show(world, target) };
   }
   const store = target.owner && storeOf(world, target.owner, params['store_front']);
@@ -266,12 +265,7 @@ const accountLaws: Laws = {
   [`PUT ${path}/{uuid}`]: { ...customersRight(edit), check: checkReplacement, rule: replaceReseller },
   [`DELETE ${path}/{uuid}`]: {
     ...customersRight(remove),
-    rule: (ground) => {
-      const target = belowByUuid(ground);
-      if (subCustomers(ground.world, target).length > 0) refuse(409);
-      removeCustomer(ground.world, target);
-      return nothing;
-    },
+    rule: (ground) => ({ result: removeCarefully(ground, belowByUuid(ground)) }),
   },
 };
 

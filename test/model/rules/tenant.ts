@@ -12,11 +12,11 @@ import {
   isWithin,
   micro,
   newCustomer,
-  subCustomers,
   text,
   wire,
 } from '../world';
-import { grantedDepth, removeCustomer, settle } from './customers';
+import { book, demandCommitmentOf, moveOf } from './books';
+import { grantedDepth, removeCarefully, settle } from './customers';
 import { administrator, manager } from './doors';
 import {
   type Expected,
@@ -33,7 +33,6 @@ import {
   unknown,
   without,
 } from './law';
-import { book, demandCommitment } from './money';
 import { makeThing, newest, ownThing, thingsOf } from './owned';
 import { checkNumber, describedNumber } from './reseller-things';
 
@@ -138,9 +137,8 @@ const createCustomer: Rule = ({ world, actor, params }) => {
 
 const deleteCustomer: Rule = (ground) => {
   const target = belowById(ground);
-  if (subCustomers(ground.world, target).length > 0) refuse(409);
   const shown = showCustomer(target);
-  removeCustomer(ground.world, target);
+  removeCarefully(ground, target);
   return { result: { ...shown, tm_delete: true } };
 };
 
@@ -193,8 +191,9 @@ const force =
   (ground) => {
     const target = belowById(ground);
     const amount: Micro = sign * micro(Number(ground.params['balance']));
-    if (amount > 0n) demandCommitment(ground.world, target, target.balance + amount);
-    if (amount !== 0n) book(ground.world, target, kind, amount);
+    const moves = [moveOf(target, amount)];
+    demandCommitmentOf(ground.world, moves);
+    if (amount !== 0n) book(ground.world, target, kind, moves);
     return { result: showAccount(target) };
   };
 
@@ -217,7 +216,7 @@ const billingsOf = (customer: Customer): Billing[] =>
       account_id: customer.uuid,
       reference_type: payment.kind,
       amount: wire(amount),
-      currency: payment.currency,
+      currency: customer.currency,
       detail: payment.notes ?? '',
       tm_delete: false,
     },
