@@ -157,3 +157,9 @@ export const pageQuery = {
   limit: optional(integer('Answer at most so many; absent: 100.', { minimum: 1, maximum: 1_000 })),
   after: optional(text(255, 'The `next` of the answer before; absent: from the beginning.')),
 };
+
+/**
+ * For lists whose rows may be wide. To read a page of them holds the event loop for long, so they take turns with the
+ * slow reads: a top-level customer has few of them at once.
+ */
+export const wideList = { cost: 'slow' } as const satisfies { readonly cost: ReadCost };

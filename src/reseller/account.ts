@@ -1,5 +1,5 @@
 /** The paths of the account: whether the headers are right, what the actor has, its customers. */
-import { type Operation, defineOperation, definePage, pageQuery } from '../core/operation';
+import { type Operation, defineOperation, definePage, pageQuery, wideList } from '../core/operation';
 import { type Money, flag, list, money, nullable, optional, struct, text, uuid } from '../core/schema';
 import { closeBalance, closedMoney } from '../customers/methods';
 import { badParameter } from '../faults';
@@ -70,6 +70,7 @@ const resellers: readonly Operation[] = [
     access: 'read',
     right: 'none',
     on_behalf: 'refused',
+    ...wideList,
     query: pageQuery,
     result: shown,
     faults: [],

@@ -1,5 +1,5 @@
 /** The paths of what a customer owns: numbers, SIP users, domains, store fronts, addresses. All are made alike. */
-import { type Operation, defineOperation, definePage, pageQuery } from '../core/operation';
+import { type Operation, defineOperation, definePage, pageQuery, wideList } from '../core/operation';
 import {
   type Static,
   type TObject,
@@ -62,6 +62,7 @@ function readingOf<V extends object>(paths: Paths<V>): Operation[] {
       access: 'read',
       path,
       summary: `Lists the ${many} of the actor.`,
+      ...(!kind.isNarrow && wideList),
       query: pageQuery,
       faults: [],
       ...(paths.own_list && { on_behalf: 'refused' as const }),

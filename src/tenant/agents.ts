@@ -2,7 +2,7 @@
 import { inWords } from '../core/in-words';
 import type { Call } from '../core/method';
 import { newestQuery } from '../core/newest';
-import { defineOperation, definePage } from '../core/operation';
+import { defineOperation, definePage, wideList } from '../core/operation';
 import { holdable, permissionOf, permissionOfCaller } from '../core/permission';
 import { editBelow, rootId } from '../core/rights';
 import { type Static, integer, list, oneOf, optional, struct, text } from '../core/schema';
@@ -141,6 +141,7 @@ const ofAll = needing(administratorOrManager, [
     access: 'read',
     path: '/agents',
     summary: 'Lists the agents of the tenant, the newest first.',
+    ...wideList,
     query: newestQuery,
     faults: [],
     run: async (call, given) => {

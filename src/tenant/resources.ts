@@ -1,5 +1,5 @@
 /** The paths of what a tenant owns: numbers, flows, queues, tags. All are made alike, and refer only to one another's own. */
-import { type Operation, defineOperation, definePage } from '../core/operation';
+import { type Operation, defineOperation, definePage, wideList } from '../core/operation';
 import { newestQuery } from '../core/newest';
 import type { Call } from '../core/method';
 import {
@@ -97,6 +97,7 @@ function readingOf<V extends object>(paths: Paths<V>): Operation[] {
       access: 'read',
       path,
       summary: `Lists the ${many} of the tenant, the newest first.`,
+      ...(!kind.isNarrow && wideList),
       query: newestQuery,
       faults: [],
       run: async (call, given) => {
