@@ -8,7 +8,9 @@ import {
   customer,
   few,
   key,
+  login,
   mask,
+  name,
   page,
   password,
   target,
@@ -75,10 +77,10 @@ const tariff = fc.oneof(
 
 const creation = fc
   .tuple(
-    fc.record({ name: thing('name'), web_password: password, i_tariff: tariff }),
+    fc.record({ name, web_password: password, i_tariff: tariff }),
     rights,
     few(details, 4),
-    fc.record({ web_login: thing('name') }, { requiredKeys: [] }),
+    fc.record({ web_login: login }, { requiredKeys: [] }),
     fc.constantFrom(
       {},
       { api_access: 1, api_password: 'api-password-1' },
@@ -92,10 +94,7 @@ const change = fc
     target,
     few(details, 3),
     few(rights, 2),
-    few(
-      fc.record({ name: thing('name'), web_login: thing('name'), web_password: password, i_tariff: tariff }),
-      1,
-    ),
+    few(fc.record({ name, web_login: login, web_password: password, i_tariff: tariff }), 1),
   )
   .map(([i_customer, ...more]) => Object.assign({ i_customer }, ...more) as Args);
 
@@ -119,7 +118,7 @@ const price = fc.constantFrom(0, 0.01, 0.333333, 1, 1.5, 2.75, 7, -1);
 const currency = fc.constantFrom('USD', 'USD', 'EUR', 'JPY');
 
 const userFields = {
-  web_login: thing('name'),
+  web_login: login,
   web_password: password,
   i_access_level: fc.constantFrom('REPORTER', 'NOC', 'ADMINISTRATOR', 'ADMINISTRATOR', 'CALL_SHOP_OPERATOR'),
   name: fc.constantFrom(null, 'Ada'),
