@@ -21,6 +21,7 @@ import {
   refuseFrozen,
 } from './rules/law';
 import { strangeNames } from './names';
+import { limitLaws } from './rules/limits';
 import { moneyLaws } from './rules/money';
 import { peopleLaws } from './rules/people';
 import { platformLaws } from './rules/platform';
@@ -29,7 +30,7 @@ import { tenantLaws } from './rules/tenant';
 import { type Customer, type Json, type Members, type World, isBlocked, isWithin, text } from './world';
 
 /** The methods of XML-RPC and JSON. */
-export const laws: Laws = { ...customerLaws, ...moneyLaws, ...peopleLaws, ...platformLaws };
+export const laws: Laws = { ...customerLaws, ...limitLaws, ...moneyLaws, ...peopleLaws, ...platformLaws };
 /** The operations of both REST faces, by verb and path. */
 export const operationLaws: Laws = { ...resellerLaws, ...tenantLaws, ...agentLaws };
 

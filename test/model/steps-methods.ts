@@ -117,6 +117,16 @@ const product = fc.constantFrom('number', 'number', 'sip_user', 'sip_user', 'dom
 const price = fc.constantFrom(0, 0.01, 0.333333, 1, 1.5, 2.75, 7, -1);
 const currency = fc.constantFrom('USD', 'USD', 'EUR', 'JPY');
 
+const oneLimit = fc
+  .record({
+    name: fc.constantFrom(
+      ...['tags_per_customer', 'flows_per_subtree', 'numbers_per_customer', 'numbers_per_subtree'],
+      ...['sip_users_per_subtree', 'stores_per_customer', 'queues_per_customer', 'access_keys_per_subtree'],
+    ),
+    maximum: fc.constantFrom(null, 0, 1, 1, 2, 2, 3, 4, 20_000_000),
+  })
+  .map((limit) => [limit]);
+
 const userFields = {
   web_login: login,
   web_password: password,
@@ -142,12 +152,8 @@ export const methodOrders: Orders = {
   deleteCustomer: [3, oneCustomer],
   blockCustomer: [2, oneCustomer],
   unblockCustomer: [2, oneCustomer],
-  getCustomerLimits: [1, fc.record({ i_customer: customer('below') })],
-  setCustomerLimits: [
-    1,
-    // So many that no history comes near.
-    fc.record({ i_customer: target, limits: fc.constant([{ name: 'tags_per_customer', maximum: 500 }]) }),
-  ],
+  getCustomerLimits: [2, fc.record({ i_customer: customer('below') })],
+  setCustomerLimits: [3, fc.record({ i_customer: target, limits: oneLimit })],
   listCustomers: [
     3,
     fc.record(

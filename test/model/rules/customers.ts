@@ -352,14 +352,4 @@ export const customerLaws: Laws = {
   blockCustomer: customersRight(edit, setBlocked(true)),
   unblockCustomer: customersRight(edit, setBlocked(false)),
   listCustomers: { rule: listCustomers },
-  getCustomerLimits: {
-    rule: (ground) => {
-      within(ground);
-      return { result: { result: 'OK' }, see: ({ result }) => ({ result }) };
-    },
-  },
-  setCustomerLimits: customersRight(edit, (ground) => {
-    below(ground);
-    return ok;
-  }),
 };
