@@ -64,6 +64,8 @@ test('a page of audit records costs the same however many records others have', 
     new Date(Date.now() + 3_600_000),
     0,
     100,
+    '-infinity',
+    0,
   ];
   const before = await blocksRead(statement?.text ?? '', page);
   await fill(others.i_customer, 100_000);

@@ -46,8 +46,7 @@ const singleLine: Format = (value) =>
 
 /** A text on one line, such as people recognise somebody by. */
 const line: Format = (value) =>
-  singleLine(value) ??
-  (hasInvisibleCharacters(value) ? 'must not contain invisible characters' : undefined);
+  singleLine(value) ?? (hasInvisibleCharacters(value) ? 'must not contain invisible characters' : undefined);
 
 const isBlank = (value: string): boolean => !/\S/u.test(value);
 

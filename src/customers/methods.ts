@@ -91,7 +91,10 @@ export const customerMethods = [
       {
         i_customer: optional(idOr('name', 'The customer; a string of other than digits is a name.')),
         name: optional(
-          text(64, "The customer's name, in the place of i_customer.", { format: 'known-name', digits: true }),
+          text(64, "The customer's name, in the place of i_customer.", {
+            format: 'known-name',
+            digits: true,
+          }),
         ),
       },
       { exactlyOne: ['i_customer', 'name'] },

@@ -33,11 +33,9 @@ export function systemRoutes(
     const allowed =
       showsToken(request.headers.authorization, core.config.metrics_token) || (await isInside(request.raw));
     if (!allowed)
-      return reply
-        .code(403)
-        .send({
-          error: 'Only loopback and trusted hosts, without a browser, or METRICS_TOKEN as bearer token',
-        });
+      return reply.code(403).send({
+        error: 'Only loopback and trusted hosts, without a browser, or METRICS_TOKEN as bearer token',
+      });
     return reply.type(metrics.content_type).send(await metrics.text());
   });
 }

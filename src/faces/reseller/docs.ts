@@ -77,7 +77,10 @@ export const resellerDocs = (operations: readonly Operation[]): RestDocs => ({
     ...(idempotent
       ? [
           {
-            ...header('Idempotency-Key', 'Repeated within a day, the first answer comes again; 409 where it was too long to keep.'),
+            ...header(
+              'Idempotency-Key',
+              'Repeated within a day, the first answer comes again; 409 where it was too long to keep.',
+            ),
             schema: text,
           },
         ]
