@@ -246,6 +246,9 @@ const thingProofs: Readonly<Record<string, string>> = {
       WHEN 'transfer' THEN CASE WHEN e.i_customer = p.i_customer THEN p.amount ELSE 0 END
       WHEN 'closing' THEN (SELECT -o.prepaid FROM entries o WHERE o.i_payment = p.i_payment AND o.i_customer = p.i_customer)
       ELSE (SELECT -o.prepaid FROM entries o WHERE o.i_payment = p.i_reversed AND o.i_customer = e.i_customer) END)`,
+  'a login that ends with the name of another customer': `
+    SELECT u.web_login FROM burst, users u JOIN customers c ON right(u.login_key, length(c.name_key) + 1) = '@' || c.name_key
+    WHERE c.i_customer >= least AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND u.i_customer <> c.i_customer`,
   'not one guest agent': `
     SELECT c.i_customer FROM burst, customers c LEFT JOIN users u ON u.i_customer = c.i_customer AND u.is_recovery
     WHERE c.i_customer >= least GROUP BY c.i_customer HAVING count(u.i_web_user) <> 1`,

@@ -18,3 +18,12 @@ export const spellings: readonly (readonly [text: string, same: string])[] = [
   ['\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2', 'sisyphos'],
   ["O'Neil", 'oneil'],
 ];
+
+/** Names and logins that no call takes. */
+export const strangeNames: readonly string[] = [
+  'r00t',
+  'R\u043e\u043et.',
+  'ro ot',
+  'an\u200bna',
+  'bo\u202eb',
+];

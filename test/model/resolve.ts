@@ -108,6 +108,11 @@ function membersOf(making: Making, args: Args, place: string): Members {
       [params[member], classes[place + member]] = nameOf(world, arg.n) as [string, string];
     } else if (isSymbol(arg, 'short')) {
       [params[member], classes[place + member]] = shortOf(world, actor, arg.n) as [string, string];
+    } else if (isSymbol(arg, 'login at')) {
+      const { attributes, name_class } = pick(world.customers, arg.n) ?? world.root;
+      const beginning = `${world.prefix}${arg.n % 3}@`;
+      params[member] = beginning + text(attributes['name'] ?? null);
+      classes[member] = beginning + name_class;
     } else if (isSymbol(arg, 'login')) {
       const isName = making.method === 'getCustomerInfo';
       const user = loginOfNumber(making, arg.n);
@@ -214,6 +219,7 @@ function symbolValue(making: Making, symbol: Symbol): Json {
       return pick(words, symbol.n)?.split(' ').at(-1) ?? '';
     }
     case 'login':
+    case 'login at':
     case 'short':
     case 'all that is held':
       throw new Error(`${symbol.$} is no single value`);

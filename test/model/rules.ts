@@ -20,6 +20,8 @@ import {
   refuse,
   refuseFrozen,
 } from './rules/law';
+import { strangeNames } from './names';
+import { limitLaws } from './rules/limits';
 import { moneyLaws } from './rules/money';
 import { peopleLaws } from './rules/people';
 import { platformLaws } from './rules/platform';
@@ -28,7 +30,7 @@ import { tenantLaws } from './rules/tenant';
 import { type Customer, type Json, type Members, type World, isBlocked, isWithin, text } from './world';
 
 /** The methods of XML-RPC and JSON. */
-export const laws: Laws = { ...customerLaws, ...moneyLaws, ...peopleLaws, ...platformLaws };
+export const laws: Laws = { ...customerLaws, ...limitLaws, ...moneyLaws, ...peopleLaws, ...platformLaws };
 /** The operations of both REST faces, by verb and path. */
 export const operationLaws: Laws = { ...resellerLaws, ...tenantLaws, ...agentLaws };
 
@@ -51,6 +53,7 @@ function judge(world: World, { sender, method, params: given, classes, spoiled }
   if (spoiled) refuse(400);
   const { i_wholesaler, ...params } = given;
   parametersAlone(method, params);
+  demandReadableNames(method, params);
   law.check?.(params);
   const caller = callerOf(world, sender);
   const actor = actorOf(world, caller, i_wholesaler, law);
@@ -76,6 +79,16 @@ function decide(ground: Ground, law: Law, method: string): Expected {
   if (caller && caller.customer !== actor && changesOwn(method, law))
     demandRight(caller.customer, 'customers_mgmt', edit);
   return once(ground, law.rule);
+}
+
+const naming =
+  /^((create|update)(Customer|WebUser)|(POST|PUT) \/account\/reseller(\/\{uuid\})?|POST \/v1.0\/agents)$/;
+
+/** No name or login that people could not tell from others: with a character that is not seen, or like root's. */
+function demandReadableNames(method: string, params: Members): void {
+  if (!naming.test(method)) return;
+  const given = Object.entries(params).filter(([member]) => /^(name|web_login|username)$/.test(member));
+  if (given.some(([, value]) => strangeNames.includes(text(value ?? null)))) refuse(400);
 }
 
 /** What is wrong whoever calls and whatever is known. */
@@ -111,6 +124,7 @@ function judgeOperation(world: World, call: ModelCall): Expected {
   const caller = callerOf(world, sender);
   if (!caller) throw new Error(`Nobody sends ${method}`);
   if (spoiled || (law.ownOnly && call.named)) refuse(400);
+  demandReadableNames(method, params);
   law.check?.(params);
   const actor = namedActor(world, caller, call);
   const address = method.replaceAll(/\{(\w+)\}/g, (_all, name: string) => text(params[name]));

@@ -8,7 +8,9 @@ import {
   customer,
   few,
   key,
+  login,
   mask,
+  name,
   page,
   password,
   target,
@@ -75,10 +77,10 @@ const tariff = fc.oneof(
 
 const creation = fc
   .tuple(
-    fc.record({ name: thing('name'), web_password: password, i_tariff: tariff }),
+    fc.record({ name, web_password: password, i_tariff: tariff }),
     rights,
     few(details, 4),
-    fc.record({ web_login: thing('name') }, { requiredKeys: [] }),
+    fc.record({ web_login: login }, { requiredKeys: [] }),
     fc.constantFrom(
       {},
       { api_access: 1, api_password: 'api-password-1' },
@@ -92,10 +94,7 @@ const change = fc
     target,
     few(details, 3),
     few(rights, 2),
-    few(
-      fc.record({ name: thing('name'), web_login: thing('name'), web_password: password, i_tariff: tariff }),
-      1,
-    ),
+    few(fc.record({ name, web_login: login, web_password: password, i_tariff: tariff }), 1),
   )
   .map(([i_customer, ...more]) => Object.assign({ i_customer }, ...more) as Args);
 
@@ -118,8 +117,18 @@ const product = fc.constantFrom('number', 'number', 'sip_user', 'sip_user', 'dom
 const price = fc.constantFrom(0, 0.01, 0.333333, 1, 1.5, 2.75, 7, -1);
 const currency = fc.constantFrom('USD', 'USD', 'EUR', 'JPY');
 
+const oneLimit = fc
+  .record({
+    name: fc.constantFrom(
+      ...['tags_per_customer', 'flows_per_subtree', 'numbers_per_customer', 'numbers_per_subtree'],
+      ...['sip_users_per_subtree', 'stores_per_customer', 'queues_per_customer', 'access_keys_per_subtree'],
+    ),
+    maximum: fc.constantFrom(null, 0, 1, 1, 2, 2, 3, 4, 20_000_000),
+  })
+  .map((limit) => [limit]);
+
 const userFields = {
-  web_login: thing('name'),
+  web_login: login,
   web_password: password,
   i_access_level: fc.constantFrom('REPORTER', 'NOC', 'ADMINISTRATOR', 'ADMINISTRATOR', 'CALL_SHOP_OPERATOR'),
   name: fc.constantFrom(null, 'Ada'),
@@ -143,12 +152,8 @@ export const methodOrders: Orders = {
   deleteCustomer: [3, oneCustomer],
   blockCustomer: [2, oneCustomer],
   unblockCustomer: [2, oneCustomer],
-  getCustomerLimits: [1, fc.record({ i_customer: customer('below') })],
-  setCustomerLimits: [
-    1,
-    // So many that no history comes near.
-    fc.record({ i_customer: target, limits: fc.constant([{ name: 'tags_per_customer', maximum: 500 }]) }),
-  ],
+  getCustomerLimits: [2, fc.record({ i_customer: customer('below') })],
+  setCustomerLimits: [3, fc.record({ i_customer: target, limits: oneLimit })],
   listCustomers: [
     3,
     fc.record(

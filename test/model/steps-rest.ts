@@ -1,6 +1,6 @@
 /** Random calls of the operations, as the two REST faces take them: the members of path, query and body together. */
 import fc from 'fast-check';
-import { type Arg, type Orders, customer, key, target, thing } from './symbols';
+import { type Arg, type Orders, customer, key, login, name, target, thing } from './symbols';
 import type { ThingKind } from './world';
 
 type Fields = Readonly<Record<string, fc.Arbitrary<unknown>>>;
@@ -78,7 +78,7 @@ const newReseller = fc.oneof(
   {
     weight: 3,
     arbitrary: members(
-      { name: thing('name'), contact_name: one('Ada', 'Bob') },
+      { name, contact_name: one('Ada', 'Bob') },
       { ...customerMore, ...nested, idempotency_key: key },
     ),
   },
@@ -127,10 +127,7 @@ export const resellerOrders: Orders = {
       { weight: 5, arbitrary: members({ uuid: reseller, balance: credit }, { idempotency_key: key }) },
       {
         weight: 3,
-        arbitrary: members(
-          { uuid: reseller, name: thing('name'), contact_name: one('Ada', 'Bob') },
-          customerMore,
-        ),
+        arbitrary: members({ uuid: reseller, name, contact_name: one('Ada', 'Bob') }, customerMore),
       },
       {
         weight: 1,
@@ -263,7 +260,7 @@ export const tenantOrders: Orders = {
   'POST /v1.0/agents': [
     6,
     members(
-      { username: thing('name') },
+      { username: login },
       { password, permission, status: one('away', 'busy'), tag_ids: tags, addresses, ...agentMore },
     ),
   ],

@@ -176,12 +176,14 @@ const owned: readonly (readonly [place: number, method: string, args: Args])[] =
   [2, 'POST /v1.0/accesskeys', { name: 'Key' }],
 ];
 
-/** Sellers with prices of their own, money that is prepaid, and a debt: by the place of the seller in the tree. */
+const fewSipUsers = [{ name: 'sip_users_per_subtree', maximum: 4 }] as const;
+/** Sellers with prices of their own, money that is prepaid, and a limit: by the place of the seller in the tree. */
 const trade: readonly Step[] = (
   [
     [1, 'setPrice', { product: 'number', amount: 2.75 }],
     [2, 'setPrice', { product: 'number', amount: 0.333333 }],
     [1, 'setPrice', { product: 'sip_user', amount: 0.1 }],
+    [0, 'setCustomerLimits', { i_customer: { $: 'customer', of: 'below', n: 0 }, limits: fewSipUsers }],
     [0, 'transferFunds', { i_customer: { $: 'customer', of: 'below', n: 0 }, amount: 4 }],
     [1, 'transferFunds', { i_customer: { $: 'customer', of: 'below', n: 1 }, amount: 7.5 }],
   ] as const

@@ -3,6 +3,7 @@
  * means is found when the step is played, so that a history stays a history when it is made shorter.
  */
 import fc from 'fast-check';
+import { strangeNames } from './names';
 import type { Json, ThingKind } from './world';
 
 /** Something that becomes a value when the step is played. */
@@ -21,6 +22,7 @@ export type Symbol =
         | 'host'
         | 'name'
         | 'login'
+        | 'login at'
         | 'key'
         | 'short'
         | 'agent'
@@ -85,6 +87,13 @@ export const customer = (...often: ('below' | 'direct' | 'any' | 'self' | 'nobod
 export const target = customer('below', 'below', 'direct');
 /** One of those that are told apart by a number alone. */
 export const thing = <K extends string>(kind: K) => fc.record({ $: fc.constant(kind), n });
+/** A name; now and then one that no call takes. */
+export const name = fc.oneof(
+  { weight: 30, arbitrary: thing('name') },
+  { weight: 1, arbitrary: fc.constantFrom(...strangeNames) },
+);
+/** A login; now and then one that ends with the name of a customer. */
+export const login = fc.oneof({ weight: 6, arbitrary: name }, { weight: 1, arbitrary: thing('login at') });
 export const password = fc.constantFrom('correct-horse-1', 'correct-horse-1', 'Correct-Horse-22', 'short');
 export const amount = fc.integer({ min: 0, max: 12_000 }).map((cents) => cents / 100);
 export const mask = fc.integer({ min: 0, max: 7 });

@@ -84,7 +84,7 @@ const createAgent: Rule = (ground) => {
   const tag_ids = demandTags(ground);
   demandStoreLevel(actor, level);
   demandPolicy(params['password'], actor.attributes['i_password_policy']);
-  demandLoginFree(world, classes['username']);
+  demandLoginFree(world, classes['username'], undefined, actor);
   const asGiven = (member: string, otherwise: string): string => text(params[member] ?? otherwise);
   const made = newUser(actor, 'other', {
     web_login: text(params['username']),

@@ -100,6 +100,7 @@ function references(ground: Ground, owner: Customer, itself?: Customer): Tariff 
 function demandFree({ world, params, classes }: Ground, itself?: Customer): void {
   const living = world.customers.filter((each) => !each.deleted && each !== itself);
   if (params['name'] !== undefined && living.some((each) => each.name_class === classes['name'])) refuse(409);
+  if (params['name'] !== undefined) demandNoLogins(world, classes['name'] ?? '', itself);
   const alias = params['dns_alias'] ?? null;
   const taken = living.some(
     ({ attributes }) => text(attributes['dns_alias'] ?? null).toLowerCase() === text(alias).toLowerCase(),
@@ -107,11 +108,30 @@ function demandFree({ world, params, classes }: Ground, itself?: Customer): void
   if (typeof alias === 'string' && taken) refuse(409);
 }
 
-export function demandLoginFree(world: World, login_class: string | undefined, itself?: User): void {
+/** A login that ends with an @ and the name of a living customer is that customer's. */
+const endsWith = (login_class: string, name_class: string): boolean => login_class.endsWith(`@${name_class}`);
+
+/** Nobody takes a name that would make the logins of others its own. */
+export function demandNoLogins(world: World, name_class: string, itself?: Customer): void {
+  const isOthers = (user: User): boolean => !user.deleted && user.customer !== itself;
+  if (world.users.some((user) => isOthers(user) && endsWith(user.login_class, name_class))) refuse(409);
+}
+
+/** The login is nobody's, and ends with nobody's name but that of its customer, which may be a new one. */
+export function demandLoginFree(
+  world: World,
+  login_class: string | undefined,
+  itself: User | undefined,
+  customer: Customer | undefined,
+): void {
   const taken = world.users.some(
     (each) => !each.deleted && each !== itself && each.login_class === login_class,
   );
   if (login_class !== undefined && taken) refuse(409);
+  const isOthers = world.customers.some(
+    (each) => !each.deleted && each !== customer && endsWith(login_class ?? '', each.name_class),
+  );
+  if (isOthers) refuse(409);
 }
 
 /** The attributes of a call that are kept as they come. */
@@ -132,7 +152,7 @@ const createCustomer: Rule = (ground) => {
   const tariff = references(ground, actor);
   demandFree(ground);
   const login_class = classes['web_login'] ?? classes['name'] ?? '';
-  demandLoginFree(world, login_class);
+  demandLoginFree(world, login_class, undefined, undefined);
   const balance = micro(Number(params['balance'] ?? 0));
   const attributes = { ...defaults, ...keptAttributes(params), max_depth };
   const currency = tariff?.currency ?? actor.currency;
@@ -188,7 +208,7 @@ const updateCustomer: Rule = (ground) => {
   if (params['max_depth'] !== undefined) grantedDepth(owner, params['max_depth']);
   const tariff = references(ground, owner, target);
   demandFree(ground, target);
-  if (newLogin) demandLoginFree(world, classes['web_login'], user);
+  if (newLogin) demandLoginFree(world, classes['web_login'], user, target);
   const currency = params['i_tariff'] === undefined ? target.currency : (tariff?.currency ?? owner.currency);
   const changed = currency === target.currency ? [] : inheritors(world, target);
   if (changed.some(({ entries }) => entries.length > 0)) refuse(409);
@@ -332,14 +352,4 @@ export const customerLaws: Laws = {
   blockCustomer: customersRight(edit, setBlocked(true)),
   unblockCustomer: customersRight(edit, setBlocked(false)),
   listCustomers: { rule: listCustomers },
-  getCustomerLimits: {
-    rule: (ground) => {
-      within(ground);
-      return { result: { result: 'OK' }, see: ({ result }) => ({ result }) };
-    },
-  },
-  setCustomerLimits: customersRight(edit, (ground) => {
-    below(ground);
-    return ok;
-  }),
 };

@@ -10,6 +10,7 @@ import {
 } from '../world';
 import { type Expected, type Ground, refuse, unknown } from './law';
 import { book } from './books';
+import { demandRoomFor } from './limits';
 import { purchase } from './money';
 
 export const thingsOf = (world: World, owner: Customer, kind: ThingKind): Thing[] =>
@@ -43,7 +44,7 @@ export function demandThingFree(world: World, wanted: Wanted, itself?: Thing): v
   if (isTaken[kind]?.() === true) refuse(409);
 }
 
-/** Makes a thing of the actor, for which the caller and all above it pay. What is taken is told before what is too dear. */
+/** Makes a thing of the actor, for which the caller and all above it pay. What is taken is told before what is too much, and that before what is too dear. */
 export function makeThing(
   { world, actor, caller }: Ground,
   given: Pick<Thing, 'kind' | 'values' | 'name_class'>,
@@ -53,6 +54,7 @@ export function makeThing(
 ): Expected {
   if (!caller) throw new Error('Nobody makes a thing from a trusted host');
   demandThingFree(world, { ...given, owner: actor });
+  demandRoomFor(world, actor, given.kind);
   const moves = purchase(caller, given.kind);
   const price = -(moves[0]?.amount ?? 0n);
   const made = {

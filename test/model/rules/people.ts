@@ -87,7 +87,7 @@ const createWebUser: Rule = (ground) => {
   const customer = given === undefined ? actor : within(ground);
   demandStoreLevel(customer, text(params['i_access_level'] ?? 'ADMINISTRATOR'));
   demandPolicy(params['web_password'], customer.attributes['i_password_policy']);
-  demandLoginFree(world, classes['web_login']);
+  demandLoginFree(world, classes['web_login'], undefined, customer);
   return {
     result: { result: 'OK' },
     adopts: 'i_web_user',
@@ -148,7 +148,7 @@ const updateWebUser: Rule = (ground) => {
   demandPolicy(params['web_password'], user.customer.attributes['i_password_policy']);
   const level = params['i_access_level'];
   if (level !== undefined && level !== 'ADMINISTRATOR') demandNotLast(world, user);
-  if (params['web_login'] !== undefined) demandLoginFree(world, classes['web_login'], user);
+  if (params['web_login'] !== undefined) demandLoginFree(world, classes['web_login'], user, user.customer);
   setUser(user, params);
   if (params['web_login'] !== undefined)
     setLogin(user, text(params['web_login']), classes['web_login'] ?? '');

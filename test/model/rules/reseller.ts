@@ -17,7 +17,7 @@ import {
   usersOf,
   wire,
 } from '../world';
-import { demandLoginFree, grantedDepth, removeCarefully, rename, settle } from './customers';
+import { demandLoginFree, demandNoLogins, grantedDepth, removeCarefully, rename, settle } from './customers';
 import { book } from './books';
 import {
   type Ground,
@@ -153,7 +153,8 @@ const createReseller: Rule = ({ world, actor, params, classes }) => {
   demandRoomBelow(actor);
   const name_class = classes['name'] ?? '';
   if (world.customers.some((each) => !each.deleted && each.name_class === name_class)) refuse(409);
-  demandLoginFree(world, name_class);
+  demandNoLogins(world, name_class);
+  demandLoginFree(world, name_class, undefined, undefined);
   const attributes: Members = {
     ...defaults,
     i_tariff: null,
@@ -227,6 +228,7 @@ const replaceReseller: Rule = (ground) => {
   const name_class = classes['name'] ?? '';
   if (world.customers.some((each) => !each.deleted && each !== target && each.name_class === name_class))
     refuse(409);
+  demandNoLogins(world, name_class, target);
   rename(world, target, text(params['name']), name_class);
   target.attributes['contact'] = params['contact_name'] ?? null;
   target.attributes['phone'] = params['phone'] ?? null;
@@ -287,7 +289,7 @@ function demandNameFree(world: World, customer: Customer, short_class: string, i
     (each) => each !== itself && each.short_class === short_class,
   );
   if (isTaken) refuse(409);
-  demandLoginFree(world, `${short_class}@${customer.name_class}`, itself);
+  demandLoginFree(world, `${short_class}@${customer.name_class}`, itself, customer);
 }
 
 const createUser: Rule = (ground) => {
