@@ -309,7 +309,7 @@ describe('answers that nobody reads', () => {
   }
 
   test('are bounded: the next request is 503 and its connection goes; closed, they are free again', async () => {
-    const greedy = [await unread(), await unread()];
+    const greedy = [await unread(), await unread(), await unread()];
     await until('a refusal', async () => (await again()).status === 503);
     const refused = await again();
     if (refused.status === 503) {
