@@ -5,7 +5,7 @@
 import type { Knex } from 'knex';
 
 /** A table whose rows count against a limit: its name, which rows count, and its triggers on insert, update and delete. */
-export type CountedTable = readonly [table: string, condition: string, ...triggers: readonly string[]];
+type CountedTable = readonly [table: string, condition: string, ...triggers: readonly string[]];
 
 const countedTables: readonly CountedTable[] = [
   ['numbers', 'deleted_at IS NULL', 'numbers_count_insert', 'numbers_count_update', 'numbers_count_delete'],
@@ -36,6 +36,7 @@ const countedTables: readonly CountedTable[] = [
     'access_keys_count_delete',
   ],
   ['tariffs', 'true', 'tariffs_count_insert', 'tariffs_count_update', 'tariffs_count_delete'],
+  ['prices', 'true', 'prices_count_insert', 'prices_count_update', 'prices_count_delete'],
   [
     'customer_ip_ranges',
     'true',
@@ -43,15 +44,6 @@ const countedTables: readonly CountedTable[] = [
     'customer_ip_ranges_count_update',
     'customer_ip_ranges_count_delete',
   ],
-];
-
-/** Prices have an owner only where migration 007 gave them one. */
-const countedPrices: CountedTable = [
-  'prices',
-  'true',
-  'prices_count_insert',
-  'prices_count_update',
-  'prices_count_delete',
 ];
 
 /** Some tables get their insert trigger for single rows, because they are frequent. */
@@ -69,7 +61,7 @@ const countedByRow = `
 const userCondition = 'deleted_at IS NULL AND NOT is_default AND NOT is_recovery';
 
 /** Statement triggers with transition tables: one function call however many rows a statement changes. */
-export const countTriggers = ([table, condition, ...names]: CountedTable): string =>
+const countTriggers = ([table, condition, ...names]: CountedTable): string =>
   names
     .map((name) => {
       const event = name.slice(name.lastIndexOf('_') + 1).toUpperCase();
@@ -330,7 +322,6 @@ const vacuumAsBefore = `RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum
   toast.autovacuum_vacuum_scale_factor, toast.autovacuum_vacuum_threshold)`;
 
 export async function up(knex: Knex): Promise<void> {
-  const pricesHaveOwners = await knex.schema.hasColumn('prices', 'i_customer');
   await knex.raw(`
     ALTER TABLE customers ADD CONSTRAINT customers_depth_check CHECK (cardinality(path) <= 64);
     ALTER TABLE idempotency_keys ADD i_customer integer;
@@ -340,7 +331,7 @@ export async function up(knex: Knex): Promise<void> {
     ${countedByRow}
     ${countTriggers(['users', userCondition, 'users_count_update', 'users_count_delete'])}
     ${countTriggers(['idempotency_keys', 'i_customer IS NOT NULL', 'idempotency_keys_count_delete'])}
-    ${[...countedTables, ...(pricesHaveOwners ? [countedPrices] : [])].map(countTriggers).join('\n')}
+    ${countedTables.map(countTriggers).join('\n')}
     SELECT recount_usage();
   `);
   await knex.raw(auditTables);
@@ -380,9 +371,6 @@ export async function down(knex: Knex): Promise<void> {
     ${vacuumSettings(vacuumAsBefore)}
     DROP INDEX ${[...deletedIndexes, 'users_deleted_at_index', 'customers_deleted_css_index'].join(', ')};
     ${triggers.map(([name, table]) => `DROP TRIGGER ${name} ON ${table};`).join('\n')}
-    DROP TRIGGER IF EXISTS prices_count_insert ON prices;
-    DROP TRIGGER IF EXISTS prices_count_update ON prices;
-    DROP TRIGGER IF EXISTS prices_count_delete ON prices;
     DROP TRIGGER customers_count_insert ON customers;
     DROP TRIGGER customers_count_update ON customers;
     DROP TRIGGER users_count_insert ON users;

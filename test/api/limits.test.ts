@@ -62,11 +62,7 @@ describe('what counts', () => {
          AND c.relnamespace = 'public'::regnamespace ORDER BY 1`,
     );
     const names = tables.map(({ name }) => name);
-    // Prices are counted once they have owners.
-    const isCounted = (name: string): boolean => name !== 'prices' || names.includes(name);
-    const limited = Object.keys(limitedResources).filter(
-      (name) => name !== 'deleted_customers' && isCounted(name),
-    );
+    const limited = Object.keys(limitedResources).filter((name) => name !== 'deleted_customers');
     expect(limited.filter((name) => !names.includes(name))).toEqual([]);
     expect(names.filter((name) => !limited.includes(name) && !(name in unlimited))).toEqual([]);
     const triggers = await runSql<{ name: string; events: number }>(
