@@ -68,7 +68,7 @@ export async function importEverything(context: Context, { stdin, stdout, stderr
     await tx.query({ text: `SET LOCAL treeline.recount = 'later'` });
     const rows = await fill(tx, catalogue, lines, header, progress);
     await tx.query({ text: 'SELECT recount_usage()' });
-    // Records may come before their customers, so the trigger did not know who stands above.
+    // A record may be imported before its customer: then the trigger found no path to index it by.
     await tx.query({ text: indexRecords });
     await checked(tx, catalogue);
     return rows;
