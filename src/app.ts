@@ -31,6 +31,7 @@ import { createAuthenticate, createIsInside } from './faces/http/authenticate';
 import { BrowserRefused, refuseForeignPages } from './faces/http/browser';
 import { boundBytes } from './faces/http/bytes';
 import { boundConnections } from './faces/http/connections';
+import { takeLoopTurns } from './faces/http/loop-turns';
 import { docsRoutes } from './faces/docs/routes';
 import { tellWhen } from './faces/http/entrance';
 import { jsonFace } from './faces/json/face';
@@ -94,8 +95,9 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   };
   const app = createServer(config, log);
   const authenticate = createAuthenticate(core);
-  refuseForeignPages(app, log);
   app.decorateRequest('caller');
+  takeLoopTurns(app, config);
+  refuseForeignPages(app, log);
   boundConnections(app.server, config);
   boundBytes(app, config);
   xmlrpcFace(app, core, authenticate);

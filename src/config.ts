@@ -194,13 +194,13 @@ export const settings = {
   ),
   page_limit_bytes: setting(
     'TREELINE_PAGE_LIMIT_BYTES',
-    '1048576',
+    '524288',
     whole(4_096, 67_108_864),
     'How many bytes of rows one page of a list may have; a longer one is cut short and has a next one. Long lists over XML-RPC and JSON come in pieces of this size.',
   ),
   multicall_limit_bytes: setting(
     'TREELINE_MULTICALL_LIMIT_BYTES',
-    '4194304',
+    '2097152',
     whole(65_536, 268_435_456),
     'How many bytes the answers of one multicall may hold together; reading calls beyond it are refused.',
   ),
@@ -275,7 +275,7 @@ export const settings = {
     'TREELINE_CALLS_PER_CALLER',
     '8',
     whole(1, 1_000),
-    "How many of one customer's calls may hold a connection at once; it never gets all of them.",
+    "How many of one customer's calls may hold a connection at once; it never gets all of them, and three eighths of this while the server is busy with several callers.",
   ),
   waiting_per_caller: setting(
     'TREELINE_WAITING_PER_CALLER',

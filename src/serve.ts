@@ -57,9 +57,15 @@ export async function serve(host: Host): Promise<void> {
 const withoutPasswords = (config: Config): Config =>
   Object.freeze({ ...config, root_api_password: undefined, root_web_password: undefined });
 
+/**
+ * How many connections may wait to be accepted. Node's own 511 overflow in a burst of a thousand, and a client whose
+ * first packet is dropped comes again only after a second.
+ */
+const backlog = 4_096;
+
 async function runApp(config: Config, { db, secret_key }: OpenStore, log: Logger): Promise<Running> {
   const app = await createApp({ config, db, log, secret_key });
-  const url = await app.listen({ host: config.host, port: config.port });
+  const url = await app.listen({ host: config.host, port: config.port, backlog });
   return {
     url,
     renew: () => {

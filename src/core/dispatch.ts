@@ -20,7 +20,7 @@ import { tooManyCalls } from './fair-queue';
 import { hashingFor } from './hashing';
 import { endOf, inTime } from './in-time';
 import { type Keyed, once, takeKey } from './idempotency';
-import type { Call, Caller, Id, Method, ReadCost, ReadMethod, WriteMethod } from './method';
+import type { Call, Caller, Hold, Id, Method, ReadCost, ReadMethod, WriteMethod } from './method';
 import type { Check, Params } from './parameters';
 import type { Registered, Registry } from './registry';
 import { type Actor, rootActor, rootId } from './rights';
@@ -50,6 +50,8 @@ export interface Request {
   readonly caller: Caller;
   /** When it must be over, as `performance.now()` tells it: the time of a call begins when it comes in. */
   readonly ends_at: number;
+  /** Counts bytes that an answer holds until it was read; returns the fault where the caller holds too many. */
+  readonly hold?: Hold;
   /** Reads the body, a large one in steps; what it throws is answered and logged like any other fault. */
   readonly read: () => Asked | Promise<Asked>;
 }
@@ -277,7 +279,7 @@ function callOf<Db extends Database | Transaction>(
   actor: Actor,
   db: Db,
 ): Call<Db> {
-  const { request_id, ends_at } = request;
+  const { request_id, ends_at, hold = holdsAny } = request;
   const context = { request_id, caller, i_actor: actor.i_customer, method: method.name };
   return {
     request_id,
@@ -292,6 +294,7 @@ function callOf<Db extends Database | Transaction>(
     hashing: hashingFor(core.turns, shareOf(caller, undefined), ends_at),
     now: new Date(),
     ends_at,
+    hold,
     transaction: (work) =>
       core.db.transaction(async (tx) => {
         const result = await work(tx);
@@ -304,6 +307,9 @@ function callOf<Db extends Database | Transaction>(
     },
   };
 }
+
+/** At the command line nobody else waits. */
+const holdsAny: Hold = () => undefined;
 
 function bug(core: Core, request: Request, trace: Trace, error: unknown): Fault {
   core.log.error('Internal error', {

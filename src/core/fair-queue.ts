@@ -5,6 +5,7 @@
  */
 import { Fault } from '../faults';
 import { unavailable } from '../db/connections';
+import { isContended } from './event-loop';
 
 /** Who takes a place. */
 export interface Share {
@@ -19,6 +20,8 @@ export interface FairQueueLimits {
   readonly places: number;
   readonly placesPerGroup: number;
   readonly placesPerCaller: number;
+  /** The places of a caller under contention, if fewer; a group then has twice as many. */
+  readonly placesWhileContended?: number;
   readonly waitingPerGroup: number;
   readonly waitingPerCaller: number;
   /** How long one waits for a place, in milliseconds. */
@@ -68,8 +71,8 @@ export class FairQueue {
     const caller = callerOf(group, share.caller);
     const isFree =
       this.running < limits.places &&
-      group.running < limits.placesPerGroup &&
-      caller.running < limits.placesPerCaller;
+      group.running < this.placesPerGroup() &&
+      caller.running < this.placesPerCaller();
     if (isFree) {
       this.take(group, caller);
       return undefined;
@@ -108,6 +111,16 @@ export class FairQueue {
     return { running: this.running, waiting: this.waiting };
   }
 
+  private placesPerCaller(): number {
+    const { placesPerCaller, placesWhileContended = Infinity } = this.limits;
+    return isContended() ? Math.min(placesPerCaller, placesWhileContended) : placesPerCaller;
+  }
+
+  private placesPerGroup(): number {
+    const { placesPerGroup, placesWhileContended = Infinity } = this.limits;
+    return isContended() ? Math.min(placesPerGroup, 2 * placesWhileContended) : placesPerGroup;
+  }
+
   private groupOf(name: Share['group']): GroupState {
     let group = this.groups.get(name);
     if (!group)
@@ -123,10 +136,9 @@ export class FairQueue {
 
   /** Puts both into the order of turns, at the end, or takes them out of it. */
   private place(group: GroupState, caller: CallerState): void {
-    const { placesPerCaller, placesPerGroup } = this.limits;
-    if (caller.waiting.size > 0 && caller.running < placesPerCaller) group.ready.add(caller);
+    if (caller.waiting.size > 0 && caller.running < this.placesPerCaller()) group.ready.add(caller);
     else group.ready.delete(caller);
-    if (group.ready.size > 0 && group.running < placesPerGroup) this.ready.add(group);
+    if (group.ready.size > 0 && group.running < this.placesPerGroup()) this.ready.add(group);
     else this.ready.delete(group);
   }
 

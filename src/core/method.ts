@@ -45,6 +45,9 @@ export type Caller =
   /** Somebody at the command line of the server itself. */
   | { readonly kind: 'operator'; readonly address: string };
 
+/** Counts bytes until the answer was read; returns fault 503, and counts nothing, where the caller holds too many. */
+export type Hold = (bytes: number) => Fault | undefined;
+
 /** One call on its way: everything that a service may know beside its parameters. */
 export interface Call<Db = Transaction> {
   readonly request_id: string;
@@ -63,6 +66,8 @@ export interface Call<Db = Transaction> {
   readonly now: Date;
   /** When the call must be over, as `performance.now()` tells it. */
   readonly ends_at: number;
+  /** Counts what a long result holds in memory. */
+  readonly hold: Hold;
   /**
    * For a read method that must change something: runs `work` in a transaction, which is rolled back where the
    * access of the caller was revoked meanwhile.

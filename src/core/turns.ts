@@ -37,6 +37,9 @@ const failurePlaces = 2;
 /** Three quarters for one top-level customer, at least one, so that others find a place. */
 const mostOf = (places: number): number => Math.max(1, Math.floor((places * 3) / 4));
 
+/** Under contention a caller gets fewer: each connection keeps a process of PostgreSQL busy. */
+const contendedOf = (calls: number): number => Math.max(1, Math.floor((calls * 3) / 8));
+
 export function createTurns(config: Config): Turns {
   const queue = (limits: Partial<FairQueueLimits> & Pick<FairQueueLimits, 'places' | 'what'>): FairQueue =>
     new FairQueue({
@@ -53,11 +56,13 @@ export function createTurns(config: Config): Turns {
     lookups: queue({
       places: lookupPlaces,
       placesPerCaller: lookupsPerCaller,
+      placesWhileContended: lookupsPerCaller / 4,
       what: 'calls of one customer at once (TREELINE_WAITING_PER_CALLER)',
     }),
     connections: queue({
       places: connections,
       placesPerCaller: Math.min(config.calls_per_caller, mostOf(connections)),
+      placesWhileContended: contendedOf(config.calls_per_caller),
       what: 'calls of one customer at once (TREELINE_WAITING_PER_CALLER)',
     }),
     slow: queue({

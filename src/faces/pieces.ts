@@ -1,5 +1,5 @@
 /**
- * Writes answers whose lists come in batches, piece by piece, so that a long list never stands whole in memory.
+ * Writes answers with long lists piece by piece, so that a long list never stands whole in memory.
  * The order of the pieces stands here once; a notation (XML, JSON) says how each piece looks.
  */
 import { type Outcome, Outcomes } from '../core/dispatch';
@@ -31,7 +31,7 @@ export const joined = ({ open, separator, close }: Brackets, texts: readonly str
   open + texts.join(separator) + close;
 
 /** One answer of a multicall that is whole: its result in an array of one, or a fault as a struct. */
-export function multicallMember(notation: Notation, outcome: Outcome): string {
+function multicallMember(notation: Notation, outcome: Outcome): string {
   if (outcome instanceof Fault) return notation.fault(outcome);
   return joined(notation.array, [notation.value(outcome.method.result, outcome.result)]);
 }
@@ -39,17 +39,22 @@ export function multicallMember(notation: Notation, outcome: Outcome): string {
 const isBatches = (value: unknown): value is AsyncIterable<readonly unknown[]> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 
-/** Whether a list in it comes in batches, so that it must be written in pieces. */
-export function hasBatches(result: unknown): boolean {
-  if (result instanceof Outcomes)
-    return result.list.some((outcome) => !(outcome instanceof Fault) && hasBatches(outcome.result));
-  return typeof result === 'object' && result !== null && Object.values(result).some(isBatches);
+/** So many items of a list make one piece. */
+const itemsAtOnce = 16;
+
+const isLongList = (value: unknown): boolean =>
+  isBatches(value) || (Array.isArray(value) && value.length > itemsAtOnce);
+
+/** Whether it must be written in pieces: it holds a long list, or the answers of many calls. */
+export function isLong(result: unknown): boolean {
+  if (result instanceof Outcomes) return true;
+  return typeof result === 'object' && result !== null && Object.values(result).some(isLongList);
 }
 
 /** The pieces of a result. Throws what reading a batch throws; the caller then breaks the connection off. */
 export async function* inPieces(notation: Notation, schema: TSchema, result: unknown): Pieces {
   if (result instanceof Outcomes) yield* outcomesInPieces(notation, result);
-  else if (hasBatches(result)) yield* structInPieces(notation, schema, result as Members);
+  else if (isLong(result)) yield* structInPieces(notation, schema, result as Members);
   else yield notation.value(schema, result);
 }
 
@@ -57,7 +62,7 @@ async function* outcomesInPieces(notation: Notation, { list }: Outcomes): Pieces
   const { open, separator, close } = notation.array;
   for (const [index, outcome] of list.entries()) {
     yield index === 0 ? open : separator;
-    if (outcome instanceof Fault || !hasBatches(outcome.result)) yield multicallMember(notation, outcome);
+    if (outcome instanceof Fault || !isLong(outcome.result)) yield multicallMember(notation, outcome);
     else {
       yield open;
       yield* inPieces(notation, outcome.method.result, outcome.result);
@@ -75,7 +80,8 @@ async function* structInPieces(notation: Notation, schema: TSchema, result: Memb
     if (value === undefined) continue;
     const [start, end] = notation.member(name);
     yield before + start;
-    if (isBatches(value)) yield* batchesInPieces(notation, declared(member).items as TSchema, value);
+    const { items } = declared(member);
+    if (items && isLongList(value)) yield* listInPieces(notation, items, value as LongList);
     else yield notation.value(member, value);
     yield end;
     before = separator;
@@ -83,17 +89,17 @@ async function* structInPieces(notation: Notation, schema: TSchema, result: Memb
   yield before === open ? open + close : close;
 }
 
-async function* batchesInPieces(
-  notation: Notation,
-  items: TSchema,
-  batches: AsyncIterable<readonly unknown[]>,
-): Pieces {
+type LongList = readonly unknown[] | AsyncIterable<readonly unknown[]>;
+
+async function* listInPieces(notation: Notation, items: TSchema, value: LongList): Pieces {
   const { open, separator, close } = notation.array;
   let before = open;
-  for await (const batch of batches) {
-    if (batch.length === 0) continue;
-    yield before + batch.map((item) => notation.value(items, item)).join(separator);
-    before = separator;
+  for await (const batch of isBatches(value) ? value : [value]) {
+    for (let start = 0; start < batch.length; start += itemsAtOnce) {
+      const few = batch.slice(start, start + itemsAtOnce);
+      yield before + few.map((item) => notation.value(items, item)).join(separator);
+      before = separator;
+    }
   }
   yield before === open ? open + close : close;
 }

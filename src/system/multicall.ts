@@ -1,7 +1,7 @@
 /** system.multicall: many calls in one request, each with its own transaction and its own outcome. */
 import type { Config } from '../config';
 import { type Core, type Outcome, Outcomes, dispatch } from '../core/dispatch';
-import { nextTurn } from '../core/event-loop';
+import { nextTurn, slice_ms } from '../core/event-loop';
 import { membersOf } from '../core/members';
 import type { Call } from '../core/method';
 import type { Batches } from '../core/schema';
@@ -27,13 +27,19 @@ export async function multicall(
   }
   const outcomes: Outcome[] = [];
   let held_bytes = 0;
+  let refusal: Fault | undefined;
+  let pauses_at = performance.now() + slice_ms;
   // One after the other: a caller that creates and then updates relies on the order.
   for (const [index, member] of calls.entries()) {
     // Members that wait for nothing would otherwise run together without a pause.
-    if (index > 0) await nextTurn();
-    const isFull = held_bytes >= core.config.multicall_limit_bytes;
-    const outcome = await one(core, call, member, { index, isFull });
-    held_bytes += sizeOf(outcome);
+    if (performance.now() >= pauses_at) {
+      await nextTurn();
+      pauses_at = performance.now() + slice_ms;
+    }
+    const outcome = await one(core, call, member, { index, refusal });
+    const bytes = sizeOf(outcome);
+    held_bytes += bytes;
+    refusal ??= held_bytes >= core.config.multicall_limit_bytes ? overLimit(core.config) : call.hold(bytes);
     outcomes.push(outcome);
   }
   return new Outcomes(outcomes);
@@ -52,13 +58,13 @@ function sizeOf(value: unknown): number {
 /**
  * All members run before the first is written. Written while they run, a caller that stops reading would hold up the
  * rest, and would not know what was done. So the answers wait in memory, and their bytes are bounded: members that
- * only read are refused beyond the limit, before they run. Members that write always run; their answers are small.
+ * only read are refused beyond the limits of one multicall and of its caller, before they run. Members that write always run; their answers are small.
  */
 async function one(
   core: Core,
   call: Call<Database>,
   member: Value,
-  { index, isFull }: { readonly index: number; readonly isFull: boolean },
+  { index, refusal }: { readonly index: number; readonly refusal: Fault | undefined },
 ): Promise<Outcome> {
   if (!(member instanceof Map)) return new Fault('not_a_call', 'A member of a multicall must be a struct');
   const method = member.get('methodName');
@@ -67,7 +73,7 @@ async function one(
     return new Fault('not_a_call', 'A member of a multicall needs methodName, a string');
   if (!Array.isArray(params)) return new Fault('not_a_call', 'params of a multicall must be an array');
   if (method === 'system.multicall') return new Fault('not_a_call', 'A multicall cannot contain a multicall');
-  if (isFull && core.registry.get(method)?.method.access === 'read') return overLimit(core.config);
+  if (refusal && core.registry.get(method)?.method.access === 'read') return refusal;
   const read = () => ({ method, members: membersOf(core.registry, method, params) });
   const { caller, ends_at } = call;
   return dispatch(core, { request_id: `${call.request_id}.${index + 1}`, caller, ends_at, read });

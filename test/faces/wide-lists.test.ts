@@ -17,6 +17,7 @@ beforeAll(async () => {
   server = await startServer(
     {
       TREELINE_MULTICALL_LIMIT_BYTES: String(multicallLimit),
+      TREELINE_PAGE_LIMIT_BYTES: String(MiB),
       TREELINE_POOL_WAIT_MS: '60000',
       TREELINE_CALL_TIMEOUT_MS: '60000',
       TREELINE_LIMITS: 'stores_per_customer=1000',

@@ -262,6 +262,8 @@ async function finalAnswer(connection: RawConnection): Promise<RawAnswer | undef
 const inside =
   /\bat \S+ \(|\.[jt]s:\d|node_modules|node:internal|\/src\/|SELECT |INSERT |UPDATE \w+ SET|relation "|syntax error at|constraint "|FST_ERR|knex/;
 
+const accessChanged = 'The access of the caller was changed during the call, please retry';
+
 /** Checks that an answer is well formed, and a result, a fault or a 4xx. */
 function judge({ status, body, headers }: RawAnswer, { json, envelope }: Input): string {
   const text = body.toString();
@@ -269,6 +271,8 @@ function judge({ status, body, headers }: RawAnswer, { json, envelope }: Input):
   const isPage = type.startsWith('text/html') || type.startsWith('text/plain');
   if (!isPage && !text.startsWith('{"openapi"') && inside.test(text))
     return `wrong: it tells of the inside: ${text.slice(0, 300)}`;
+  // One input logs out the token of another, which runs at the same time.
+  if (text.includes(accessChanged)) return 'access changed';
   if (status >= 500) return `wrong: HTTP ${status} ${text.slice(0, 300)}`;
   // What is no HTTP is answered before there is a face.
   const isRequest = headers.some(([name]) => name === 'x-request-id');

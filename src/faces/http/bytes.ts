@@ -24,7 +24,9 @@ declare module 'fastify' {
 }
 
 /** What one request makes the process hold. */
-interface HeldBytes {
+export interface HeldBytes {
+  /** Holds more bytes until the answer was read, or returns the fault that says why not. */
+  readonly more: (bytes: number) => Fault | undefined;
   readonly share: Share;
   readonly request: FastifyRequest;
   bytes: number;
@@ -57,8 +59,16 @@ export function boundBytes(app: FastifyInstance, config: Config): ByteBudget {
   app.decorateRequest('held');
   app.decorateRequest('isRepeatable', false);
   app.addHook('preParsing', (request, reply, payload, done) => {
-    const held: HeldBytes = { share: holderOf(request, config), request, bytes: 0, isAnswering: false };
-    const refusal = budget.admit(held, bodyBytes(request, config));
+    const held: HeldBytes = {
+      more: (bytes) => budget.admit(held, bytes),
+      share: holderOf(request, config),
+      request,
+      bytes: 0,
+      isAnswering: false,
+    };
+    // Whose unread answers leave no room for another one is refused before anything is done for it.
+    const refusal =
+      budget.refusal(held.share, config.page_limit_bytes) ?? held.more(bodyBytes(request, config));
     if (refusal) {
       // The rest of the body is not read.
       void reply.header('connection', 'close');
@@ -79,7 +89,7 @@ export function boundBytes(app: FastifyInstance, config: Config): ByteBudget {
       return;
     }
     const bytes = sizeOf(payload);
-    const refusal = request.isRepeatable ? budget.admit(held, bytes) : undefined;
+    const refusal = request.isRepeatable ? held.more(bytes) : undefined;
     if (refusal) {
       if (payload instanceof Readable) payload.destroy();
       done(null, refuse(reply, refusal));
@@ -126,12 +136,15 @@ function bodyBytes({ raw: { headers } }: FastifyRequest, { body_limit_bytes }: C
 }
 
 function sizeOf(payload: unknown): number {
-  if (typeof payload === 'string') return Buffer.byteLength(payload);
+  // About; to count the bytes of a text takes as long as to write it.
+  if (typeof payload === 'string') return payload.length;
   if (Buffer.isBuffer(payload)) return payload.length;
   return payload instanceof Readable ? streamBytes : 0;
 }
 
 interface Budget extends ByteBudget {
+  /** The fault where the caller holds too much to hold so many bytes more. */
+  refusal(share: Share, bytes: number): Fault | undefined;
   /** Holds the bytes, or returns the fault that says why not. */
   admit(held: HeldBytes, bytes: number): Fault | undefined;
   /** Holds the bytes whatever the bounds: what was done must be answered. */
@@ -140,8 +153,8 @@ interface Budget extends ByteBudget {
 }
 
 function createBudget(config: Config): Budget {
-  // A body, and the same inflated, must have room, whatever the settings.
-  const atLeast = 2 * config.body_limit_bytes;
+  // A body, the same inflated, and a page must have room, whatever the settings.
+  const atLeast = 2 * config.body_limit_bytes + config.page_limit_bytes;
   const ofCaller = Math.max(config.bytes_per_caller, atLeast);
   const inAll = Math.max(config.bytes_in_all, atLeast);
   const groups = new Map<Share['group'], GroupBytes>();
@@ -175,15 +188,10 @@ function createBudget(config: Config): Budget {
     if (group.callers.size === 0) groups.delete(held.share.group);
   };
 
-  const bytesOf = ({ group, caller }: Share): readonly [number, number] => {
-    const found = groups.get(group);
-    return [found?.bytes ?? 0, found?.callers.get(caller)?.bytes ?? 0];
-  };
-
   /** Closes connections of those who hold more than this share would, until there is room. */
   const makeRoom = (share: Share, bytes: number): boolean => {
     while (total + bytes > inAll) {
-      const [own] = bytesOf(share);
+      const own = groups.get(share.group)?.bytes ?? 0;
       const victim = waitingOf(mostOf(groups.values()), own + bytes);
       if (!victim) return false;
       release(victim);
@@ -192,10 +200,16 @@ function createBudget(config: Config): Budget {
     return true;
   };
 
+  const refusal = (share: Share, bytes: number): Fault | undefined => {
+    const own = groups.get(share.group)?.callers.get(share.caller)?.bytes ?? 0;
+    return own + bytes > ofCaller ? tooMuch('one caller', 'TREELINE_BYTES_PER_CALLER') : undefined;
+  };
+
   return {
+    refusal,
     admit: (held, bytes) => {
-      const [, own] = bytesOf(held.share);
-      if (own + bytes > ofCaller) return tooMuch('one caller', 'TREELINE_BYTES_PER_CALLER');
+      const refused = refusal(held.share, bytes);
+      if (refused) return refused;
       if (total + bytes > inAll && !makeRoom(held.share, bytes))
         return tooMuch('all callers', 'TREELINE_BYTES_IN_ALL');
       add(held, bytes);

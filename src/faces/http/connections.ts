@@ -8,6 +8,7 @@ import type { Server, Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import type { Config } from '../../config';
 import { addressGroup } from '../../core/address-group';
+import { noteConnection } from '../../core/event-loop';
 import { isInRanges, plainAddress } from './address';
 
 export function boundConnections(server: Server, config: Config): void {
@@ -20,6 +21,7 @@ export function boundConnections(server: Server, config: Config): void {
     response.once('close', () => busy.delete(socket));
   });
 
+  server.on('connection', noteConnection);
   server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
     const address = plainAddress(socket.remoteAddress ?? '');
     if (isInRanges(address, config.trusted_proxies)) return;

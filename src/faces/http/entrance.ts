@@ -22,7 +22,7 @@ declare module 'fastify' {
 export function identifyWith(
   core: Core,
   authenticate: Authenticate,
-  refuse: (reply: FastifyReply, fault: Fault) => FastifyReply,
+  refuse: (reply: FastifyReply, fault: Fault) => Promise<FastifyReply>,
 ) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
@@ -36,7 +36,7 @@ export function identifyWith(
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       core.log.warn('Refused', { request_id: request.id, fault: error.number, reason: error.message });
-      if (error.http !== 429) return refuse(reply, error);
+      if (error.http !== 429) return await refuse(reply, error);
       return tellWhen(reply.code(429), error).send({ error: error.message });
     }
   };
@@ -50,7 +50,12 @@ export const tellWhen = (reply: FastifyReply, { about: { retry_after_s } }: Faul
 export function arrivalOf({ config }: Core, request: FastifyRequest, reply: FastifyReply) {
   if (!request.caller) throw new Error('A request came to its handler without a caller');
   const began_at = performance.now() - reply.elapsedTime;
-  return { request_id: request.id, caller: request.caller, ends_at: began_at + config.call_timeout_ms };
+  return {
+    request_id: request.id,
+    caller: request.caller,
+    ends_at: began_at + config.call_timeout_ms,
+    hold: (bytes: number) => request.held?.more(bytes),
+  };
 }
 
 /** Inflated it is over the limit: HTTP 413, as if it had come so. */

@@ -4,11 +4,11 @@
  * GET /api.php?username=&apipassword=&action=&JSONString=, whose query never reaches a log. It needs
  * a password from trusted hosts, too: any web page can make a browser send a GET.
  */
-import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type Core, type Outcome, dispatch } from '../../core/dispatch';
 import type { Struct } from '../../core/values';
 import { Fault, badParameter } from '../../faults';
+import { bodyOf } from '../http/answer';
 import type { Authenticate } from '../http/authenticate';
 import { markRepeatable } from '../http/bytes';
 import { arrivalOf, identifyWith, readBody, tellWhen } from '../http/entrance';
@@ -73,10 +73,10 @@ async function readPhp(
   return { method: action, members: await readMembers(Buffer.from(json), limitsOf(core)) };
 }
 
-function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
+async function send(reply: FastifyReply, outcome: Outcome): Promise<FastifyReply> {
   markRepeatable(reply, outcome);
-  const written = writeJson(outcome, reply.request.id);
+  const body = await bodyOf(writeJson(outcome, reply.request.id));
   return (outcome instanceof Fault ? tellWhen(reply.code(outcome.http), outcome) : reply.code(200))
     .type('application/json; charset=utf-8')
-    .send(typeof written === 'string' ? written : Readable.from(written, { objectMode: false }));
+    .send(body);
 }

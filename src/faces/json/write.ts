@@ -4,20 +4,20 @@
  * written as null, because an error here would come after COMMIT, and the caller would repeat what was done.
  */
 import { plainIfAmount } from '../../core/decimal';
-import { type Outcome, Outcomes } from '../../core/dispatch';
+import type { Outcome } from '../../core/dispatch';
 import { type TSchema, declared } from '../../core/schema';
 import { Fault } from '../../faults';
-import { type Notation, hasBatches, inPieces, joined, multicallMember } from '../pieces';
+import { type Notation, inPieces, isLong } from '../pieces';
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** The answer of a call; in pieces where a list in it comes in batches. */
+/** The answer of a call; in pieces where it is long. */
 export function writeJson(outcome: Outcome, request_id: string): string | AsyncIterable<string> {
   if (outcome instanceof Fault) {
     return JSON.stringify({ faultCode: outcome.number, faultString: outcome.message, request_id });
   }
   const { method, result } = outcome;
-  return hasBatches(result) ? inPieces(notation, method.result, result) : textOf(method.result, result);
+  return isLong(result) ? inPieces(notation, method.result, result) : textOf(method.result, result);
 }
 
 /** One value by its declaration. Never throws. */
@@ -87,11 +87,6 @@ function writeScalar(value: unknown): string {
 
 /** A value that no declaration describes further. */
 function writeAny(value: unknown): string {
-  if (value instanceof Outcomes)
-    return joined(
-      notation.array,
-      value.list.map((outcome) => multicallMember(notation, outcome)),
-    );
   return typeof value === 'object' ? JSON.stringify(value, writable) : writeScalar(value);
 }
 

@@ -4,12 +4,12 @@
  * empty body first to fetch it. Every fault goes out with HTTP 200; other codes only where no
  * XML-RPC answer is owed.
  */
-import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Asked, type Core, type Outcome, dispatch } from '../../core/dispatch';
 import { runInSteps } from '../../core/event-loop';
 import { membersOf } from '../../core/members';
 import { Fault } from '../../faults';
+import { bodyOf } from '../http/answer';
 import type { Authenticate } from '../http/authenticate';
 import { markRepeatable } from '../http/bytes';
 import { arrivalOf, identifyWith, readBody, tellWhen } from '../http/entrance';
@@ -55,13 +55,10 @@ function* readCall(core: Core, body: Buffer): Generator<undefined, Asked> {
   return { method, members: membersOf(core.registry, method, params) };
 }
 
-function send(reply: FastifyReply, outcome: Outcome): FastifyReply {
+async function send(reply: FastifyReply, outcome: Outcome): Promise<FastifyReply> {
   markRepeatable(reply, outcome);
-  const written = writeOutcome(outcome);
+  const body = await bodyOf(writeOutcome(outcome));
   // HTTP 200 has no such header of its own, but a caller may look for it.
   const answer = outcome instanceof Fault ? tellWhen(reply, outcome) : reply;
-  return answer
-    .code(200)
-    .type('text/xml; charset=utf-8')
-    .send(typeof written === 'string' ? written : Readable.from(written, { objectMode: false }));
+  return answer.code(200).type('text/xml; charset=utf-8').send(body);
 }

@@ -7,20 +7,20 @@
  * here would come after COMMIT, and the caller would repeat what was done.
  */
 import { plain, plainIfAmount } from '../../core/decimal';
-import { type Outcome, Outcomes } from '../../core/dispatch';
+import type { Outcome } from '../../core/dispatch';
 import { type TSchema, declared, maxInteger } from '../../core/schema';
 import { Fault } from '../../faults';
-import { type Notation, hasBatches, inPieces, joined, multicallMember } from '../pieces';
+import { type Notation, inPieces, isLong, joined } from '../pieces';
 
 const head = `<?xml version="1.0" encoding="UTF-8"?>\n<methodResponse>`;
 const before = `${head}<params><param>`;
 const after = '</param></params></methodResponse>\n';
 
-/** The whole answer; in pieces where a list in it comes in batches. */
+/** The whole answer; in pieces where it is long. */
 export function writeOutcome(outcome: Outcome): string | AsyncIterable<string> {
   if (outcome instanceof Fault) return writeFault(outcome.number, outcome.message);
   const { method, result } = outcome;
-  if (hasBatches(result)) return enveloped(inPieces(notation, method.result, result));
+  if (isLong(result)) return enveloped(inPieces(notation, method.result, result));
   return before + writerOf(method.result)(result) + after;
 }
 
@@ -148,11 +148,6 @@ function writeAny(value: unknown): string {
       ? integerValue(value)
       : writeDouble(value);
   if (typeof value !== 'object' || value === null) return nil;
-  if (value instanceof Outcomes)
-    return joined(
-      notation.array,
-      value.list.map((outcome) => multicallMember(notation, outcome)),
-    );
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? nil : writeAny(value.toISOString());
   if (Array.isArray(value)) return joined(notation.array, value.map(writeAny));
   return joined(

@@ -1,0 +1,56 @@
+/**
+ * Sends an answer that is written in pieces. A short one goes out whole, with its length. A long one goes out as it
+ * is read, and lets other requests run between its parts.
+ */
+import { Readable } from 'node:stream';
+import { nextTurn, slice_ms } from '../../core/event-loop';
+
+/** A shorter answer goes out whole. Parts of a longer one have about this length, in UTF-16 units. */
+const partLength = 65_536;
+
+/** The body to send. Reads the beginning of the pieces; what fails there breaks off the answer, as it does later. */
+export async function bodyOf(written: string | AsyncIterable<string>): Promise<string | Readable> {
+  if (typeof written === 'string') return written;
+  const parts = inParts(written);
+  const first = await next(parts);
+  if ('failure' in first) return Readable.from(failing(first.failure), { objectMode: false });
+  if (first.done === true) return '';
+  if (first.value.isLast) return first.value.text;
+  return Readable.from(bytesOf(first.value, parts), { objectMode: false });
+}
+
+interface Part {
+  readonly text: string;
+  readonly isLast: boolean;
+}
+
+const next = (parts: AsyncGenerator<Part, void>) => parts.next().catch((failure: unknown) => ({ failure }));
+
+// eslint-disable-next-line require-yield -- a stream that has nothing but an error
+async function* failing(failure: unknown): AsyncGenerator<Buffer, void> {
+  await Promise.resolve();
+  throw failure;
+}
+
+async function* bytesOf(first: Part, rest: AsyncIterable<Part>): AsyncGenerator<Buffer, void> {
+  // As bytes: Node would encode a text once to know its length, and once more to send it.
+  yield Buffer.from(first.text);
+  for await (const { text } of rest) yield Buffer.from(text);
+}
+
+async function* inParts(pieces: AsyncIterable<string>): AsyncGenerator<Part, void> {
+  let text = '';
+  let ends_at = performance.now() + slice_ms;
+  for await (const piece of pieces) {
+    text += piece;
+    if (text.length >= partLength) {
+      yield { text, isLast: false };
+      text = '';
+    }
+    if (performance.now() >= ends_at) {
+      await nextTurn();
+      ends_at = performance.now() + slice_ms;
+    }
+  }
+  yield { text, isLast: true };
+}

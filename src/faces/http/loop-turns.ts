@@ -1,0 +1,61 @@
+/**
+ * Requests take turns in the event loop: when their headers have come in, by address and claimed login, and when
+ * their bodies have, by who calls. `core/loop-shares.ts` says why.
+ */
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import type { Config } from '../../config';
+import { noteCaller } from '../../core/event-loop';
+import { LoopShares } from '../../core/loop-shares';
+import { loginShare, shareOf } from '../../core/turns';
+import { Fault } from '../../faults';
+import { originOf } from './address';
+
+const tooMany = new Fault(
+  'unavailable',
+  'Too many requests of one address wait (TREELINE_CONNECTIONS_PER_ADDRESS), please retry',
+  { retry_after_s: 1 },
+);
+
+/** Makes all requests of `app` take turns. Call it before anything else listens to requests of its server. */
+export function takeLoopTurns(app: FastifyInstance, config: Config): void {
+  const shares = new LoopShares(config.connections_per_address);
+  const { server } = app;
+  // Before Fastify sees them: a connection may send hundreds in one packet, and Node reads all of them at once.
+  const listeners = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request');
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const share = loginShare(originOf(request, config.trusted_proxies).address, claimOf(request));
+    noteCaller(share);
+    const isTaken = shares.enter(share, () => {
+      if (!request.socket.destroyed) for (const listen of listeners) listen(request, response);
+    });
+    if (!isTaken) refuse(response);
+  });
+  app.addHook('preHandler', (request, _reply, done) => {
+    // Other routes take no body, and nobody has proved who calls.
+    if (!request.caller) done();
+    else if (!shares.enter(shareOf(request.caller, undefined), done)) done(tooMany);
+  });
+}
+
+function refuse(response: ServerResponse): void {
+  const body = JSON.stringify({ error: tooMany.message });
+  response
+    .writeHead(tooMany.http, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      'retry-after': '1',
+      connection: 'close',
+    })
+    .end(body);
+}
+
+/** Who the request says it is from, before that is proved: the login of Digest or Basic, else the credentials. */
+function claimOf({ headers: { authorization = '' } }: IncomingMessage): string {
+  const digest = /\busername="([^"]*)"/.exec(authorization.slice(0, 1_024))?.[1];
+  if (digest !== undefined) return digest;
+  const basic = /^basic +([A-Za-z0-9+/]{1,344})/i.exec(authorization)?.[1];
+  if (basic === undefined) return authorization.slice(0, 128);
+  return Buffer.from(basic, 'base64').toString('latin1').replace(/:[^]*/, '');
+}

@@ -1,0 +1,104 @@
+/** Requests take turns in the event loop: a flood of one caller delays another by a few steps, and loses none of its own. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isContended, noteCaller } from '../../src/core/event-loop';
+import { LoopShares } from '../../src/core/loop-shares';
+
+const flooder = { group: 'address 127.0.0.2', caller: 'flooder' };
+const neighbour = { group: 'address 127.0.0.2', caller: 'neighbour' };
+const stranger = { group: 'address 127.0.0.3', caller: 'stranger' };
+
+/** A step that keeps the loop busy. */
+function work(ms: number): void {
+  const ends_at = performance.now() + ms;
+  while (performance.now() < ends_at);
+}
+
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await turn();
+}
+
+test('a step starts at once where nobody waits', () => {
+  const shares = new LoopShares(10);
+  let isStarted = false;
+  expect(shares.enter(flooder, () => (isStarted = true))).toBe(true);
+  expect(isStarted).toBe(true);
+});
+
+test.each([
+  ['of the same address', neighbour],
+  ['of another address', stranger],
+])(
+  'a caller %s waits for a few steps of a flood, and all of the flood run, in order',
+  async (_who, other) => {
+    const shares = new LoopShares(1_000);
+    noteCaller(flooder);
+    noteCaller(other);
+    const order: number[] = [];
+    let startedBefore = Infinity;
+    for (let index = 0; index < 500; index += 1)
+      shares.enter(flooder, () => {
+        work(1);
+        order.push(index);
+      });
+    const already = order.length;
+    shares.enter(other, () => (startedBefore = order.length));
+    await until(() => order.length === 500);
+    expect(already).toBeLessThan(10);
+    expect(startedBefore).toBeLessThan(already + 10);
+    expect(order).toEqual(Array.from({ length: 500 }, (_, index) => index));
+  },
+);
+
+test.each([
+  ['another address', stranger, true],
+  ['another login of the same address', neighbour, true],
+  ['the same login', flooder, false],
+  ['the same address before it names a login, as Digest does', { ...flooder, caller: '' }, false],
+])('a request of %s makes callers many, or not', async (_who, next, isMany) => {
+  noteCaller(flooder);
+  // What was noted before is forgotten by then.
+  await sleep(600);
+  noteCaller(next);
+  noteCaller(flooder);
+  // An idle loop is not contended. From here on it is busy.
+  expect(isContended()).toBe(false);
+  work(150);
+  expect(isContended()).toBe(isMany);
+});
+
+test('the loop serves others between the steps of a flood', async () => {
+  const shares = new LoopShares(1_000);
+  let [done, turns] = [0, 0];
+  for (let index = 0; index < 100; index += 1)
+    shares.enter(flooder, () => {
+      work(2);
+      done += 1;
+    });
+  while (done < 100) {
+    await turn();
+    turns += 1;
+  }
+  expect(turns).toBeGreaterThan(20);
+});
+
+test('too many that wait are refused, by group, and never start', async () => {
+  const shares = new LoopShares(5);
+  let started = 0;
+  const enter = (share: typeof flooder): boolean =>
+    shares.enter(share, () => {
+      work(5);
+      started += 1;
+    });
+  // The first starts at once and uses up the turn.
+  const taken = Array.from({ length: 8 }, () => enter(flooder));
+  expect(taken).toEqual([true, true, true, true, true, true, false, false]);
+  expect(enter(stranger)).toBe(true);
+  await until(() => started === 7);
+  for (let idle = 0; idle < 20; idle += 1) await turn();
+  expect(started).toBe(7);
+});
