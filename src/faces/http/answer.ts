@@ -13,7 +13,7 @@ export async function bodyOf(written: string | AsyncIterable<string>): Promise<s
   if (typeof written === 'string') return written;
   const parts = inParts(written);
   const first = await next(parts);
-  if ('failure' in first) return Readable.from(failing(first.failure), { objectMode: false });
+  if ('failure' in first) return failing(first.failure);
   if (first.done === true) return '';
   if (first.value.isLast) return first.value.text;
   return Readable.from(bytesOf(first.value, parts), { objectMode: false });
@@ -26,11 +26,12 @@ interface Part {
 
 const next = (parts: AsyncGenerator<Part, void>) => parts.next().catch((failure: unknown) => ({ failure }));
 
-// eslint-disable-next-line require-yield -- a stream that has nothing but an error
-async function* failing(failure: unknown): AsyncGenerator<Buffer, void> {
-  await Promise.resolve();
-  throw failure;
-}
+const failing = (failure: unknown): Readable =>
+  new Readable({
+    read() {
+      this.destroy(failure instanceof Error ? failure : new Error(String(failure)));
+    },
+  });
 
 async function* bytesOf(first: Part, rest: AsyncIterable<Part>): AsyncGenerator<Buffer, void> {
   // As bytes: Node would encode a text once to know its length, and once more to send it.
