@@ -51,6 +51,14 @@ export function isLong(result: unknown): boolean {
   return typeof result === 'object' && result !== null && Object.values(result).some(isLongList);
 }
 
+/**
+ * Whether its length can be known before it is sent: it holds a batch of rows at most. Old clients of lists that are
+ * not long may not know answers in chunks.
+ */
+export const isBounded = (outcome: Outcome): boolean =>
+  outcome instanceof Fault ||
+  !(outcome.result instanceof Outcomes || Object.values(outcome.result ?? {}).some(isBatches));
+
 /** The pieces of a result. Throws what reading a batch throws; the caller then breaks the connection off. */
 export async function* inPieces(notation: Notation, schema: TSchema, result: unknown): Pieces {
   if (result instanceof Outcomes) yield* outcomesInPieces(notation, result);

@@ -1,6 +1,6 @@
 /**
- * Sends an answer that is written in pieces. A short one goes out whole, with its length. A long one goes out as it
- * is read, and lets other requests run between its parts.
+ * Sends an answer that is written in pieces. A short one, or one of a single batch of rows, goes out whole, with its
+ * length. A long one goes out as it is read. Both let other requests run between their parts.
  */
 import { Readable } from 'node:stream';
 import { nextTurn, slice_ms } from '../../core/event-loop';
@@ -8,15 +8,28 @@ import { nextTurn, slice_ms } from '../../core/event-loop';
 /** A shorter answer goes out whole. Parts of a longer one have about this length, in UTF-16 units. */
 const partLength = 65_536;
 
-/** The body to send. Reads the beginning of the pieces; what fails there breaks off the answer, as it does later. */
-export async function bodyOf(written: string | AsyncIterable<string>): Promise<string | Readable> {
+/**
+ * The body to send: whole where it is bounded, else a stream. Of that it reads the beginning; what fails there breaks
+ * off the answer, as it does later.
+ */
+export async function bodyOf(
+  written: string | AsyncIterable<string>,
+  isBounded: boolean,
+): Promise<string | Buffer | Readable> {
   if (typeof written === 'string') return written;
   const parts = inParts(written);
+  if (isBounded) return wholeOf(parts);
   const first = await next(parts);
   if ('failure' in first) return failing(first.failure);
   if (first.done === true) return '';
   if (first.value.isLast) return first.value.text;
   return Readable.from(bytesOf(first.value, parts), { objectMode: false });
+}
+
+async function wholeOf(parts: AsyncIterable<Part>): Promise<Buffer> {
+  const bytes: Buffer[] = [];
+  for await (const { text } of parts) bytes.push(Buffer.from(text));
+  return Buffer.concat(bytes);
 }
 
 interface Part {

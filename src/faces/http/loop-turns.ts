@@ -2,6 +2,7 @@
  * Requests take turns in the event loop: when their headers have come in, by address and claimed login, and when
  * their bodies have, by who calls. `core/loop-shares.ts` says why.
  */
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../config';
@@ -51,11 +52,18 @@ function refuse(response: ServerResponse): void {
     .end(body);
 }
 
-/** Who the request says it is from, before that is proved: the login of Digest or Basic, else the credentials. */
-function claimOf({ headers: { authorization = '' } }: IncomingMessage): string {
-  const digest = /\busername="([^"]*)"/.exec(authorization.slice(0, 1_024))?.[1];
-  if (digest !== undefined) return digest;
-  const basic = /^basic +([A-Za-z0-9+/]{1,344})/i.exec(authorization)?.[1];
-  if (basic === undefined) return authorization.slice(0, 128);
-  return Buffer.from(basic, 'base64').toString('latin1').replace(/:[^]*/, '');
+/**
+ * Who the request says it is from, before that is proved: the login of Digest or Basic, else the credentials. Hashed,
+ * because the last one is kept, and a part of a text keeps the whole header in memory.
+ */
+function claimOf({ headers: { authorization } }: IncomingMessage): string {
+  if (authorization === undefined) return '';
+  const encoded = /^basic +([A-Za-z0-9+/]{1,344})/i.exec(authorization)?.[1];
+  if (encoded === undefined) return hashOf(/\busername="([^"]*)"/.exec(authorization)?.[1] ?? authorization);
+  const bytes = Buffer.from(encoded, 'base64');
+  const claim = hashOf(bytes.subarray(0, Math.max(0, bytes.indexOf(':'))));
+  bytes.fill(0);
+  return claim;
 }
+
+const hashOf = (claimed: string | Buffer): string => createHash('sha256').update(claimed).digest('base64');

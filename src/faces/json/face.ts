@@ -13,6 +13,7 @@ import type { Authenticate } from '../http/authenticate';
 import { markRepeatable } from '../http/bytes';
 import { arrivalOf, identifyWith, readBody, tellWhen } from '../http/entrance';
 import { limitsOf } from '../http/limits';
+import { isBounded } from '../pieces';
 import { readMembers } from './values';
 import { writeJson } from './write';
 
@@ -75,7 +76,7 @@ async function readPhp(
 
 async function send(reply: FastifyReply, outcome: Outcome): Promise<FastifyReply> {
   markRepeatable(reply, outcome);
-  const body = await bodyOf(writeJson(outcome, reply.request.id));
+  const body = await bodyOf(writeJson(outcome, reply.request.id), isBounded(outcome));
   return (outcome instanceof Fault ? tellWhen(reply.code(outcome.http), outcome) : reply.code(200))
     .type('application/json; charset=utf-8')
     .send(body);

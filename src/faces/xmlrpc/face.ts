@@ -14,6 +14,7 @@ import type { Authenticate } from '../http/authenticate';
 import { markRepeatable } from '../http/bytes';
 import { arrivalOf, identifyWith, readBody, tellWhen } from '../http/entrance';
 import { limitsOf } from '../http/limits';
+import { isBounded } from '../pieces';
 import { decodeText } from './encoding';
 import { parseCall } from './parse';
 import { writeOutcome } from './write';
@@ -57,7 +58,7 @@ function* readCall(core: Core, body: Buffer): Generator<undefined, Asked> {
 
 async function send(reply: FastifyReply, outcome: Outcome): Promise<FastifyReply> {
   markRepeatable(reply, outcome);
-  const body = await bodyOf(writeOutcome(outcome));
+  const body = await bodyOf(writeOutcome(outcome), isBounded(outcome));
   // HTTP 200 has no such header of its own, but a caller may look for it.
   const answer = outcome instanceof Fault ? tellWhen(reply, outcome) : reply;
   return answer.code(200).type('text/xml; charset=utf-8').send(body);
