@@ -99,6 +99,15 @@ export const nextId = (table: string, column: string): string =>
 
 /** Customers below another, with nothing but a name; returns how many there are then. */
 export async function insertChildren(sql: Client, i_wholesaler: number, count: number): Promise<void> {
+  // Each name is locked until the end of its transaction, and PostgreSQL has room for thousands of locks.
+  for (let made = 0; made < count; made += childrenAtOnce)
+    await insertSomeChildren(sql, i_wholesaler, Math.min(childrenAtOnce, count - made));
+  await sql.query('ANALYZE customers');
+}
+
+const childrenAtOnce = 2_000;
+
+async function insertSomeChildren(sql: Client, i_wholesaler: number, count: number): Promise<void> {
   await sql.query(
     `WITH made AS (
        INSERT INTO customers (i_customer, i_wholesaler, path, base_currency, name, name_key)
@@ -109,7 +118,6 @@ export async function insertChildren(sql: Client, i_wholesaler: number, count: n
      SELECT i_customer, 'inserted ' || i_customer, 'inserted ' || i_customer, true FROM made`,
     [i_wholesaler, count],
   );
-  await sql.query('ANALYZE customers');
 }
 
 /** Audit records of one customer, spread over the last hours. */
