@@ -311,7 +311,7 @@ export const settings = {
     'TREELINE_CONNECTIONS_PER_ADDRESS',
     '1024',
     whole(1, 1_000_000),
-    'How many connections one address may have open: a new one then takes the place of an idle one. Trusted proxies have no limit.',
+    'How many connections one address may have open: a new one then takes the place of an idle one. Trusted proxies have no limit. Also how many requests of one login at one address may wait to be read; one more answers 503.',
   ),
   failures_per_address: setting(
     'TREELINE_FAILURES_PER_ADDRESS',

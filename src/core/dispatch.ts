@@ -308,7 +308,7 @@ function callOf<Db extends Database | Transaction>(
   };
 }
 
-/** At the command line nobody else waits. */
+/** The command line makes one call at a time, so its bytes need no bound. */
 const holdsAny: Hold = () => undefined;
 
 function bug(core: Core, request: Request, trace: Trace, error: unknown): Fault {

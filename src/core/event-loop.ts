@@ -1,7 +1,7 @@
 /**
  * Keeps the turns of the event loop short, so that one large request does not delay all others. Long computations run
  * in steps, at most one of which continues in each turn. While new connections come in, work waits a moment: Node
- * accepts one connection in a turn, so a burst of hundreds would else keep everybody who connects waiting for seconds.
+ * accepts one connection in a turn, so in a burst of hundreds a new client would wait for seconds.
  */
 
 /** The longest time that a computation runs before it lets other requests run, in milliseconds. */
@@ -15,11 +15,11 @@ let accepted = 0;
 /** When work no longer waits for connections; undefined while it does not wait. */
 let waits_until: number | undefined;
 
-/** Notes that a connection was accepted. More may be waiting, which nothing tells. */
+/** Notes that a connection was accepted. Node does not say whether more are waiting, so work waits for some turns. */
 export function noteConnection(): void {
   waits_until ??= performance.now() + connectSlice_ms;
   accepted += 1;
-  // Not in this turn, in which those who ask may come later.
+  // The count holds for the next turn too: in this one, `mayWork` may be asked after the first callback.
   setImmediate(() => {
     setImmediate(() => {
       accepted -= 1;
@@ -34,11 +34,11 @@ export function mayWork(): boolean {
   return true;
 }
 
-/** Calls `work` in the next turn of the loop in which work may run. */
-export function inLaterTurn(work: () => void): void {
+/** Calls `work` in the next turn of the loop in which work may run, and says whether it waited for connections. */
+export function inLaterTurn(work: (hasWaited: boolean) => void, hasWaited = false): void {
   setImmediate(() => {
-    if (mayWork()) work();
-    else inLaterTurn(work);
+    if (mayWork()) work(hasWaited);
+    else inLaterTurn(work, true);
   });
 }
 
@@ -92,15 +92,27 @@ let lastTurn: Promise<void> = Promise.resolve();
 export function nextTurn(): Promise<void> {
   lastTurn = lastTurn.then(
     () =>
-      new Promise((resolve) => {
-        if (!isContended()) inLaterTurn(resolve);
-        else
-          setTimeout(() => {
-            inLaterTurn(resolve);
-          }, slice_ms);
+      new Promise<void>((resolve) => {
+        const go = (): void => {
+          inLaterTurn(() => {
+            resolve();
+          });
+        };
+        if (isContended()) setTimeout(go, slice_ms);
+        else go();
       }),
   );
   return lastTurn;
+}
+
+/** Returns a function for long computations to call often: it waits for a later turn after each slice of time. */
+export function pauseInSlices(): () => Promise<void> {
+  let ends_at = performance.now() + slice_ms;
+  return async () => {
+    if (performance.now() < ends_at) return;
+    await nextTurn();
+    ends_at = performance.now() + slice_ms;
+  };
 }
 
 /**

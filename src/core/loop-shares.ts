@@ -1,11 +1,11 @@
 /**
- * Shares the event loop among requests. In one turn of the loop, requests start steps for a few milliseconds; the
+ * Shares the event loop among requests. In one turn of the loop, steps of requests start for a few milliseconds; the
  * others wait for later turns. Groups take turns, and the callers of a group take turns, so a caller with a thousand
- * requests delays another one by one step. Without this, a turn of the loop lasts as long as everything that came in
- * meanwhile, and nobody is answered before it ends.
+ * requests delays another one by one step. Without this rule all requests that came in would run in one turn, and no
+ * answer would go out before its end.
  *
- * Under contention none may fill the loop: when the steps of one caller have taken a quarter of a turn and more of
- * them wait, they pause for the time of a turn.
+ * Under contention no caller may fill the loop: when its steps have taken a quarter of a turn, the rest of them pause
+ * for the time of a turn.
  */
 import { inLaterTurn, isContended, mayWork, slice_ms } from './event-loop';
 import type { Share } from './fair-queue';
@@ -19,24 +19,23 @@ const callerSlice_ms = slice_ms / 4;
 const afterwards_ms = 0.25;
 
 export class LoopShares {
-  /** The callers with steps that wait, by group. In both maps, whose turn is next comes first. */
+  /** The steps that wait, by group and caller. The group and the caller whose turn is next come first. */
   private readonly groups = new Map<Share['group'], Map<Share['caller'], Start[]>>();
+  /** How many steps of each group wait. */
   private readonly waitingIn = new Map<Share['group'], number>();
   /** How long the steps of each caller took in this turn, in milliseconds. */
   private readonly used = new Map<string, number>();
-  /** When this turn of the loop began; undefined while nobody asks. */
+  /** When this turn of the loop began; undefined while no step came lately. */
   private began_at: number | undefined;
+  /** Whether a step came in this turn. */
   private hasEntered = false;
   private isPaused = false;
 
-  /** At most `waitingPerGroup` steps of one group wait. */
-  constructor(private readonly waitingPerGroup: number) {}
-
   /**
-   * Calls `start`: at once where this turn of the loop has time left and nobody waits, else in a later turn. Returns
-   * false, and never calls it, where too many of the group wait already.
+   * Calls `start`: now, where this turn of the loop has time and no step waits, else in a later turn. Returns false,
+   * and does not call it, where `waitingAtMost` steps of the caller wait, or four times as many of its group.
    */
-  enter(share: Share, start: Start): boolean {
+  enter(share: Share, start: Start, waitingAtMost: number): boolean {
     this.hasEntered = true;
     if (this.began_at === undefined) this.beginTurn();
     const isFree =
@@ -46,10 +45,10 @@ export class LoopShares {
       return true;
     }
     const waiting = this.waitingIn.get(share.group) ?? 0;
-    if (waiting >= this.waitingPerGroup) return false;
-    this.waitingIn.set(share.group, waiting + 1);
     const callers = this.groups.get(share.group) ?? new Map<Share['caller'], Start[]>();
     const steps = callers.get(share.caller) ?? [];
+    if (steps.length >= waitingAtMost || waiting >= 4 * waitingAtMost) return false;
+    this.waitingIn.set(share.group, waiting + 1);
     steps.push(start);
     callers.set(share.caller, steps);
     this.groups.set(share.group, callers);
@@ -75,7 +74,9 @@ export class LoopShares {
   private beginTurn(): void {
     this.began_at = performance.now();
     this.hasEntered = false;
-    inLaterTurn(() => {
+    inLaterTurn((hasWaited) => {
+      // What waited for connections has its time still.
+      if (hasWaited) this.began_at = performance.now();
       this.endTurn();
     });
   }

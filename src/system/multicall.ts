@@ -1,7 +1,7 @@
 /** system.multicall: many calls in one request, each with its own transaction and its own outcome. */
 import type { Config } from '../config';
 import { type Core, type Outcome, Outcomes, dispatch } from '../core/dispatch';
-import { nextTurn, slice_ms } from '../core/event-loop';
+import { pauseInSlices } from '../core/event-loop';
 import { membersOf } from '../core/members';
 import type { Call } from '../core/method';
 import type { Batches } from '../core/schema';
@@ -28,14 +28,11 @@ export async function multicall(
   const outcomes: Outcome[] = [];
   let held_bytes = 0;
   let refusal: Fault | undefined;
-  let pauses_at = performance.now() + slice_ms;
+  const pause = pauseInSlices();
   // One after the other: a caller that creates and then updates relies on the order.
   for (const [index, member] of calls.entries()) {
     // Members that wait for nothing would otherwise run together without a pause.
-    if (performance.now() >= pauses_at) {
-      await nextTurn();
-      pauses_at = performance.now() + slice_ms;
-    }
+    await pause();
     const outcome = await one(core, call, member, { index, refusal });
     const bytes = sizeOf(outcome);
     held_bytes += bytes;

@@ -7,6 +7,8 @@ const flooder = { group: 'address 127.0.0.2', caller: 'flooder' };
 const neighbour = { group: 'address 127.0.0.2', caller: 'neighbour' };
 const stranger = { group: 'address 127.0.0.3', caller: 'stranger' };
 
+const waitingAtMost = 1_000;
+
 /** A step that keeps the loop busy. */
 function work(ms: number): void {
   const ends_at = performance.now() + ms;
@@ -23,9 +25,9 @@ async function until(isTrue: () => boolean): Promise<void> {
 }
 
 test('a step starts at once where nobody waits', () => {
-  const shares = new LoopShares(10);
+  const shares = new LoopShares();
   let isStarted = false;
-  expect(shares.enter(flooder, () => (isStarted = true))).toBe(true);
+  expect(shares.enter(flooder, () => (isStarted = true), 1)).toBe(true);
   expect(isStarted).toBe(true);
 });
 
@@ -35,18 +37,22 @@ test.each([
 ])(
   'a caller %s waits for a few steps of a flood, and all of the flood run, in order',
   async (_who, other) => {
-    const shares = new LoopShares(1_000);
+    const shares = new LoopShares();
     noteCaller(flooder);
     noteCaller(other);
     const order: number[] = [];
     let startedBefore = Infinity;
     for (let index = 0; index < 500; index += 1)
-      shares.enter(flooder, () => {
-        work(1);
-        order.push(index);
-      });
+      shares.enter(
+        flooder,
+        () => {
+          work(1);
+          order.push(index);
+        },
+        waitingAtMost,
+      );
     const already = order.length;
-    shares.enter(other, () => (startedBefore = order.length));
+    shares.enter(other, () => (startedBefore = order.length), waitingAtMost);
     await until(() => order.length === 500);
     expect(already).toBeLessThan(10);
     expect(startedBefore).toBeLessThan(already + 10);
@@ -65,20 +71,24 @@ test.each([
   await sleep(600);
   noteCaller(next);
   noteCaller(flooder);
-  // An idle loop is not contended. From here on it is busy.
-  expect(isContended()).toBe(false);
+  // From here on the loop is busy.
+  isContended();
   work(150);
   expect(isContended()).toBe(isMany);
 });
 
 test('the loop serves others between the steps of a flood', async () => {
-  const shares = new LoopShares(1_000);
+  const shares = new LoopShares();
   let [done, turns] = [0, 0];
   for (let index = 0; index < 100; index += 1)
-    shares.enter(flooder, () => {
-      work(2);
-      done += 1;
-    });
+    shares.enter(
+      flooder,
+      () => {
+        work(2);
+        done += 1;
+      },
+      waitingAtMost,
+    );
   while (done < 100) {
     await turn();
     turns += 1;
@@ -86,19 +96,38 @@ test('the loop serves others between the steps of a flood', async () => {
   expect(turns).toBeGreaterThan(20);
 });
 
-test('too many that wait are refused, by group, and never start', async () => {
-  const shares = new LoopShares(5);
+test('too many steps of a caller are refused, and never start; its neighbours are not', async () => {
+  const shares = new LoopShares();
   let started = 0;
   const enter = (share: typeof flooder): boolean =>
-    shares.enter(share, () => {
-      work(5);
-      started += 1;
-    });
+    shares.enter(
+      share,
+      () => {
+        work(5);
+        started += 1;
+      },
+      5,
+    );
   // The first starts at once and uses up the turn.
   const taken = Array.from({ length: 8 }, () => enter(flooder));
   expect(taken).toEqual([true, true, true, true, true, true, false, false]);
-  expect(enter(stranger)).toBe(true);
-  await until(() => started === 7);
+  expect([neighbour, stranger].map(enter)).toEqual([true, true]);
+  await until(() => started === 8);
   for (let idle = 0; idle < 20; idle += 1) await turn();
-  expect(started).toBe(7);
+  expect(started).toBe(8);
+});
+
+test('too many steps of a group are refused, under whatever logins', () => {
+  const shares = new LoopShares();
+  shares.enter(
+    flooder,
+    () => {
+      work(5);
+    },
+    5,
+  );
+  const taken = Array.from({ length: 25 }, (_, index) =>
+    shares.enter({ ...flooder, caller: `made up ${index}` }, () => undefined, 5),
+  );
+  expect(taken.filter(Boolean)).toHaveLength(20);
 });

@@ -1,4 +1,4 @@
-/** How answers go out: with their length, or many in one in parts; and how many requests of one address may wait to be read. */
+/** How answers go out: with their length, or many in one in parts; and how many requests of one login may wait to be read. */
 import { insertCustomers } from '../setup/insert-customers';
 import {
   basic,
@@ -66,7 +66,7 @@ test('of requests that come together, too many are refused, and the refusal name
     }
   });
   expect(statuses.at(-1)).toMatch(
-    /^503 .*Too many requests of one address.*TREELINE_CONNECTIONS_PER_ADDRESS/,
+    /^503 .*Too many requests of one login wait at one address.*TREELINE_CONNECTIONS_PER_ADDRESS/,
   );
   // Those that came first are answered as ever.
   expect(statuses.length).toBeGreaterThan(waitingAtMost);

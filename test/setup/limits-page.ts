@@ -31,7 +31,7 @@ const heardAt: Readonly<Record<string, Heard>> = {
   TREELINE_CALL_BURST: words('Fault 429 (HTTP 429) with `Retry-After`.'),
   TREELINE_CALL_RATE: words('Fault 429 (HTTP 429) with `Retry-After`.'),
   TREELINE_CALL_TIMEOUT_MS: 'unavailable',
-  TREELINE_CONNECTIONS_PER_ADDRESS: words('The connection closes.'),
+  TREELINE_CONNECTIONS_PER_ADDRESS: words('The connection closes; of a waiting request HTTP 503.'),
   TREELINE_DELETED_RETENTION_MINUTES: words('Nothing.'),
   TREELINE_FAILURES_PER_ADDRESS: 'too_many_failures',
   TREELINE_HASHES_AT_ONCE: words('Nothing: the login waits for its turn.'),

@@ -3,14 +3,14 @@
  * length. A long one goes out as it is read. Both let other requests run between their parts.
  */
 import { Readable } from 'node:stream';
-import { nextTurn, slice_ms } from '../../core/event-loop';
+import { pauseInSlices } from '../../core/event-loop';
 
 /** A shorter answer goes out whole. Parts of a longer one have about this length, in UTF-16 units. */
 const partLength = 65_536;
 
 /**
- * The body to send: whole where it is bounded, else a stream. Of that it reads the beginning; what fails there breaks
- * off the answer, as it does later.
+ * Returns the body to send: whole where it is bounded, else whole or as a stream, by its length. An error of reading
+ * ends a stream before its end, also where it came with the first part.
  */
 export async function bodyOf(
   written: string | AsyncIterable<string>,
@@ -54,17 +54,14 @@ async function* bytesOf(first: Part, rest: AsyncIterable<Part>): AsyncGenerator<
 
 async function* inParts(pieces: AsyncIterable<string>): AsyncGenerator<Part, void> {
   let text = '';
-  let ends_at = performance.now() + slice_ms;
+  const pause = pauseInSlices();
   for await (const piece of pieces) {
     text += piece;
     if (text.length >= partLength) {
       yield { text, isLast: false };
       text = '';
     }
-    if (performance.now() >= ends_at) {
-      await nextTurn();
-      ends_at = performance.now() + slice_ms;
-    }
+    await pause();
   }
   yield { text, isLast: true };
 }

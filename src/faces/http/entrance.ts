@@ -10,6 +10,7 @@ import { endOf, inTime } from '../../core/in-time';
 import type { Caller } from '../../core/method';
 import { Fault } from '../../faults';
 import { type Authenticate, Challenge } from './authenticate';
+import { arrivedAt } from './loop-turns';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -47,13 +48,12 @@ export const tellWhen = (reply: FastifyReply, { about: { retry_after_s } }: Faul
   retry_after_s === undefined ? reply : reply.header('retry-after', retry_after_s);
 
 /** What a face knows of a call without looking at its content: its name in the log, its caller, its time. */
-export function arrivalOf({ config }: Core, request: FastifyRequest, reply: FastifyReply) {
+export function arrivalOf({ config }: Core, request: FastifyRequest) {
   if (!request.caller) throw new Error('A request came to its handler without a caller');
-  const began_at = performance.now() - reply.elapsedTime;
   return {
     request_id: request.id,
     caller: request.caller,
-    ends_at: began_at + config.call_timeout_ms,
+    ends_at: arrivedAt(request.raw) + config.call_timeout_ms,
     hold: (bytes: number) => request.held?.more(bytes),
   };
 }

@@ -7,6 +7,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../config';
 import { noteCaller } from '../../core/event-loop';
+import { tooManyCalls } from '../../core/fair-queue';
 import { LoopShares } from '../../core/loop-shares';
 import { loginShare, shareOf } from '../../core/turns';
 import { Fault } from '../../faults';
@@ -14,31 +15,38 @@ import { originOf } from './address';
 
 const tooMany = new Fault(
   'unavailable',
-  'Too many requests of one address wait (TREELINE_CONNECTIONS_PER_ADDRESS), please retry',
+  'Too many requests of one login wait at one address (TREELINE_CONNECTIONS_PER_ADDRESS), please retry',
   { retry_after_s: 1 },
 );
 
 /** Makes all requests of `app` take turns. Call it before anything else listens to requests of its server. */
 export function takeLoopTurns(app: FastifyInstance, config: Config): void {
-  const shares = new LoopShares(config.connections_per_address);
+  const shares = new LoopShares();
   const { server } = app;
   // Before Fastify sees them: a connection may send hundreds in one packet, and Node reads all of them at once.
   const listeners = server.listeners('request') as RequestListener[];
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    arrivals.set(request, performance.now());
     const share = loginShare(originOf(request, config.trusted_proxies).address, claimOf(request));
     noteCaller(share);
-    const isTaken = shares.enter(share, () => {
-      if (!request.socket.destroyed) for (const listen of listeners) listen(request, response);
-    });
-    if (!isTaken) refuse(response);
+    const listen = (): void => {
+      if (!request.socket.destroyed) for (const listener of listeners) listener(request, response);
+    };
+    if (!shares.enter(share, listen, config.connections_per_address)) refuse(response);
   });
   app.addHook('preHandler', (request, _reply, done) => {
-    // Other routes take no body, and nobody has proved who calls.
+    // A route that runs no call knows no caller, and is done quickly.
     if (!request.caller) done();
-    else if (!shares.enter(shareOf(request.caller, undefined), done)) done(tooMany);
+    else if (!shares.enter(shareOf(request.caller, undefined), done, config.waiting_per_caller))
+      done(tooManyCalls('calls of one customer at once (TREELINE_WAITING_PER_CALLER)'));
   });
 }
+
+const arrivals = new WeakMap<IncomingMessage, number>();
+
+/** When the headers of the request had come in, as `performance.now()` tells it. */
+export const arrivedAt = (request: IncomingMessage): number => arrivals.get(request) ?? performance.now();
 
 function refuse(response: ServerResponse): void {
   const body = JSON.stringify({ error: tooMany.message });

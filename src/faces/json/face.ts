@@ -36,7 +36,7 @@ export function jsonFace(app: FastifyInstance, core: Core, authenticate: Authent
         if (body instanceof Fault) throw body;
         return { method: request.params.method, members: await readMembers(body, limitsOf(core)) };
       };
-      return send(reply, await dispatch(core, { ...arrivalOf(core, request, reply), read }));
+      return send(reply, await dispatch(core, { ...arrivalOf(core, request), read }));
     },
   });
   if (core.config.api_php === 'on') phpForm(app, core, authenticate);
@@ -53,7 +53,7 @@ function phpForm(app: FastifyInstance, core: Core, authenticate: Authenticate): 
     ),
     handler: async (request, reply) => {
       const read = () => readPhp(core, request.query);
-      return send(reply, await dispatch(core, { ...arrivalOf(core, request, reply), read }));
+      return send(reply, await dispatch(core, { ...arrivalOf(core, request), read }));
     },
   });
 }

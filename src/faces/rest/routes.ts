@@ -102,7 +102,7 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
         onRequest,
         errorHandler,
         handler: async (request, reply) => {
-          const outcome = await answer(core, face, operation, check, request, reply);
+          const outcome = await answer(core, face, operation, check, request);
           if (outcome instanceof Fault) return send(reply, outcome);
           markRepeatable(reply, outcome);
           return json(reply.code(200)).send(face.write(operation, outcome.result));
@@ -150,7 +150,6 @@ async function answer(
   operation: Operation,
   check: Check,
   request: FastifyRequest,
-  reply: FastifyReply,
 ): Promise<Outcome> {
   const body = await readBody(core, request);
   const read = async (): Promise<Asked> => {
@@ -163,7 +162,7 @@ async function answer(
       idempotency: operation.idempotent ? keyOf(request, operation, members) : undefined,
     };
   };
-  return dispatch(core, { ...arrivalOf(core, request, reply), read });
+  return dispatch(core, { ...arrivalOf(core, request), read });
 }
 
 /** The members of path, query and body; each must stand where it is declared. */

@@ -27,7 +27,7 @@ export function xmlrpcFace(app: FastifyInstance, core: Core, authenticate: Authe
       method: 'POST',
       url,
       onRequest: identifyWith(core, authenticate, send),
-      handler: async (request, reply) => send(reply, await answer(core, request, reply)),
+      handler: async (request, reply) => send(reply, await answer(core, request)),
     });
     app.route({
       method: app.supportedMethods.filter((method) => method !== 'POST'),
@@ -42,13 +42,13 @@ export function xmlrpcFace(app: FastifyInstance, core: Core, authenticate: Authe
 const refuseMethod = async (_request: FastifyRequest, reply: FastifyReply): Promise<unknown> =>
   reply.code(405).header('allow', 'POST').send({ error: 'Only POST is served here' });
 
-async function answer(core: Core, request: FastifyRequest, reply: FastifyReply): Promise<Outcome> {
+async function answer(core: Core, request: FastifyRequest): Promise<Outcome> {
   const body = await readBody(core, request);
   const read = () => {
     if (body instanceof Fault) throw body;
     return runInSteps(readCall(core, body));
   };
-  return dispatch(core, { ...arrivalOf(core, request, reply), read });
+  return dispatch(core, { ...arrivalOf(core, request), read });
 }
 
 function* readCall(core: Core, body: Buffer): Generator<undefined, Asked> {
