@@ -54,13 +54,13 @@ interface Sender {
 let last: Sender | undefined;
 let alternated_at = -Infinity;
 
-/** Notes who sends a request. The caller is '' where none is named: Digest clients begin so, from the same address. */
+/** Notes who sends a request. The caller is 0 where none is named: Digest clients begin so, from the same address. */
 export function noteCaller(sender: Sender): void {
   const isSame =
     last?.group === sender.group &&
-    (last.caller === sender.caller || last.caller === '' || sender.caller === '');
+    (last.caller === sender.caller || last.caller === 0 || sender.caller === 0);
   if (last && !isSame) alternated_at = performance.now();
-  if (!isSame || sender.caller !== '') last = sender;
+  if (!isSame || sender.caller !== 0) last = sender;
 }
 
 /** Whether more than one caller sent requests lately, and the loop was busy for more than half of the time. */

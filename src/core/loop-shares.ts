@@ -60,10 +60,14 @@ export class LoopShares {
   }
 
   private mayStart(share: Share): boolean {
-    return (this.used.get(keyOf(share)) ?? 0) < callerSlice_ms || !isContended();
+    return !isContended() || (this.used.get(keyOf(share)) ?? 0) < callerSlice_ms;
   }
 
   private run(share: Share, start: Start): void {
+    if (!isContended()) {
+      start();
+      return;
+    }
     const started_at = performance.now();
     start();
     const key = keyOf(share);

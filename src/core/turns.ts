@@ -117,7 +117,7 @@ export function shareOf(caller: Caller, i_actor: number | undefined): Share {
 }
 
 /** Whose turn it is to have credentials checked: the claimed login, among those of its address. */
-export const loginShare = (address: string, claimed: string): Share => ({
+export const loginShare = (address: string, claimed: string | number): Share => ({
   group: `address ${addressGroup(address)}`,
   caller: claimed,
 });

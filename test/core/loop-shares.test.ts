@@ -64,7 +64,7 @@ test.each([
   ['another address', stranger, true],
   ['another login of the same address', neighbour, true],
   ['the same login', flooder, false],
-  ['the same address before it names a login, as Digest does', { ...flooder, caller: '' }, false],
+  ['the same address before it names a login, as Digest does', { ...flooder, caller: 0 }, false],
 ])('a request of %s makes callers many, or not', async (_who, next, isMany) => {
   noteCaller(flooder);
   // What was noted before is forgotten by then.

@@ -43,6 +43,17 @@ export function identifyWith(
   };
 }
 
+/**
+ * A route's `errorHandler`: a caller who has proved who it is, and has too many calls that wait, hears that as a fault
+ * of its API. Throws every other error, which the server's own handler answers.
+ */
+export const queueFaultsWith =
+  (send: (reply: FastifyReply, fault: Fault) => Promise<FastifyReply>) =>
+  (error: Error, _request: FastifyRequest, reply: FastifyReply): void => {
+    if (!(error instanceof Fault) || error.kind !== 'too_many_calls') throw error;
+    send(reply, error).catch(() => reply.raw.destroy());
+  };
+
 /** Says when to come again, where the fault does. */
 export const tellWhen = (reply: FastifyReply, { about: { retry_after_s } }: Fault): FastifyReply =>
   retry_after_s === undefined ? reply : reply.header('retry-after', retry_after_s);

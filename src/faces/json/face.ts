@@ -11,7 +11,7 @@ import { Fault, badParameter } from '../../faults';
 import { bodyOf } from '../http/answer';
 import type { Authenticate } from '../http/authenticate';
 import { markRepeatable } from '../http/bytes';
-import { arrivalOf, identifyWith, readBody, tellWhen } from '../http/entrance';
+import { arrivalOf, identifyWith, queueFaultsWith, readBody, tellWhen } from '../http/entrance';
 import { limitsOf } from '../http/limits';
 import { isBounded } from '../pieces';
 import { readMembers } from './values';
@@ -30,6 +30,7 @@ export function jsonFace(app: FastifyInstance, core: Core, authenticate: Authent
     method: 'POST',
     url: '/json/:method',
     onRequest,
+    errorHandler: queueFaultsWith(send),
     handler: async (request, reply) => {
       const body = await readBody(core, request);
       const read = async () => {
@@ -51,6 +52,7 @@ function phpForm(app: FastifyInstance, core: Core, authenticate: Authenticate): 
       (raw, request_id) => authenticate(raw, request_id, { given: passwordOf(raw.url), trusted: 'never' }),
       send,
     ),
+    errorHandler: queueFaultsWith(send),
     handler: async (request, reply) => {
       const read = () => readPhp(core, request.query);
       return send(reply, await dispatch(core, { ...arrivalOf(core, request), read }));

@@ -12,7 +12,7 @@ import { Fault } from '../../faults';
 import { bodyOf } from '../http/answer';
 import type { Authenticate } from '../http/authenticate';
 import { markRepeatable } from '../http/bytes';
-import { arrivalOf, identifyWith, readBody, tellWhen } from '../http/entrance';
+import { arrivalOf, identifyWith, queueFaultsWith, readBody, tellWhen } from '../http/entrance';
 import { limitsOf } from '../http/limits';
 import { isBounded } from '../pieces';
 import { decodeText } from './encoding';
@@ -27,6 +27,7 @@ export function xmlrpcFace(app: FastifyInstance, core: Core, authenticate: Authe
       method: 'POST',
       url,
       onRequest: identifyWith(core, authenticate, send),
+      errorHandler: queueFaultsWith(send),
       handler: async (request, reply) => send(reply, await answer(core, request)),
     });
     app.route({
