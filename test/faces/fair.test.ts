@@ -278,6 +278,29 @@ test('an address has a bounded number of connections, and a new one takes the pl
   });
 });
 
+test('one login with all connections of an address, all busy, gives one up to another login', async () => {
+  await onServer({ TREELINE_CONNECTIONS_PER_ADDRESS: '20' }, async (server) => {
+    const localAddress = '127.0.9.1';
+    const { name } = await makeMember(server);
+    const greedy = await makeMember(server);
+    // The body never comes, so each of them stays busy.
+    const head = requestBytes({ headers: [basic(greedy.name, apiPassword)], body: callBody('listTariffs') });
+    const held: RawConnection[] = [];
+    for (let n = 0; n < 20; n += 1) {
+      const connection = await RawConnection.open(server.url, { localAddress });
+      connection.send(head.subarray(0, head.length - 1));
+      held.push(connection);
+    }
+    await sleep(200);
+    const ask = { headers: [basic(name, apiPassword)], body: callBody('listTariffs') };
+    expect((await exchange(server.url, ask, { localAddress })).status).toBe(200);
+    expect(await held[19]?.closes()).toBe(true);
+    held[0]?.send(head.subarray(head.length - 1));
+    expect((await held[0]?.next())?.status).toBe(200);
+    for (const connection of held) connection.close();
+  });
+});
+
 describe('answers that nobody reads', () => {
   const environment = {
     TREELINE_BODY_LIMIT_BYTES: '65536',

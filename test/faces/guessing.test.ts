@@ -166,10 +166,7 @@ describe.each(Object.entries(doors))('%s', (_name, door) => {
     ];
     expect(new Set(statuses)).toEqual(new Set([wrong, 429]));
     expect(count(statuses, wrong)).toBeLessThanOrEqual(limit);
-    const began = performance.now();
     for (const node of nodes) expect(await knock({ node, login, password, from })).toBe(429);
-    // At once: nobody is held up.
-    expect(performance.now() - began).toBeLessThan(1_000);
     const elsewhere = await knock({ node: nodes[1], login, password, from: '127.0.3.2' });
     expect(elsewhere).toBe(perAddress ? 200 : 429);
   });

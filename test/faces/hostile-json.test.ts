@@ -126,7 +126,7 @@ describe.each(faces)('%s', (face) => {
       const answer = await send(target(face), body);
       expect([body.slice(0, 30), answer.status]).toEqual([body.slice(0, 30), 400]);
       // Of a megabyte that is read in the wrong way some took minutes.
-      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(performance.now() - began).toBeLessThan(10_000);
       expect(answer.body.length).toBeLessThan(2_000);
       expect(() => JSON.parse(answer.body.toString()) as unknown).not.toThrow();
     }

@@ -21,7 +21,7 @@ import { readAnswer } from '../setup/read-answer';
 import { type TestServer, rootPassword, startServer } from '../setup/server';
 
 const rootBasic = basic('root', rootPassword);
-const soon_ms = 2_000;
+const soon_ms = 10_000;
 
 let server: TestServer;
 beforeAll(async () => {

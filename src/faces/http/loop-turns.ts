@@ -11,6 +11,7 @@ import { LoopShares } from '../../core/loop-shares';
 import { loginShare, shareOf } from '../../core/turns';
 import { Fault } from '../../faults';
 import { originOf } from './address';
+import { claimOf } from './claim';
 
 const tooMany = new Fault(
   'unavailable',
@@ -57,31 +58,4 @@ function refuse(response: ServerResponse): void {
       connection: 'close',
     })
     .end(body);
-}
-
-/**
- * Who the request says it is from, before that is proved: the login of Digest or Basic, else the credentials; 0 for
- * none. As a number, because the last one is kept, and no credentials may stay in memory.
- */
-function claimOf({ headers: { authorization } }: IncomingMessage): number {
-  if (authorization === undefined) return 0;
-  const encoded = /^basic +([A-Za-z0-9+/]{1,344})/i.exec(authorization)?.[1];
-  if (encoded === undefined)
-    return numberOf(/\busername="([^"]*)"/.exec(authorization)?.[1] ?? authorization);
-  const bytes = Buffer.from(encoded, 'base64');
-  const login = bytes.toString('latin1', 0, Math.max(0, bytes.indexOf(':')));
-  bytes.fill(0);
-  return numberOf(login);
-}
-
-/**
- * A number for a text: FNV-1a with 32 bits, never 0. Two texts may have the same one and then take turns as one caller,
- * which nobody gains from: whoever wants that can claim the same login. A cryptographic hash would cost more than the
- * rest of a turn.
- */
-function numberOf(text: string): number {
-  let number = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1)
-    number = Math.imul(number ^ text.charCodeAt(index), 0x01000193);
-  return number === 0 ? 1 : number;
 }
