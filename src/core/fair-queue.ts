@@ -5,7 +5,7 @@
  */
 import { Fault } from '../faults';
 import { unavailable } from '../db/connections';
-import { isContended } from './event-loop';
+import { inLaterTurn, isContended, mayWork } from './event-loop';
 
 /** Who takes a place. */
 export interface Share {
@@ -57,6 +57,7 @@ export class FairQueue {
   private readonly ready = new Set<GroupState>();
   private running = 0;
   private waiting = 0;
+  private startsLater = false;
 
   constructor(private readonly limits: FairQueueLimits) {}
 
@@ -73,10 +74,11 @@ export class FairQueue {
       this.running < limits.places &&
       group.running < this.placesPerGroup() &&
       caller.running < this.placesPerCaller();
-    if (isFree) {
+    if (isFree && mayWork()) {
       this.take(group, caller);
       return undefined;
     }
+    if (isFree) this.startLater();
     if (caller.waiting.size >= limits.waitingPerCaller || group.waiting >= limits.waitingPerGroup) {
       this.forget(share, group, caller);
       throw tooManyCalls(limits.what);
@@ -93,7 +95,20 @@ export class FairQueue {
     caller.running -= 1;
     if (group.waiting > 0) this.place(group, caller);
     this.forget(share, group, caller);
-    if (this.ready.size > 0) this.startNext();
+    if (this.ready.size > 0) {
+      if (mayWork()) this.startNext();
+      else this.startLater();
+    }
+  }
+
+  /** Starts those whose turn it is when no new connections come in, or work has waited for long enough. */
+  private startLater(): void {
+    if (this.startsLater) return;
+    this.startsLater = true;
+    inLaterTurn(() => {
+      this.startsLater = false;
+      this.startNext();
+    });
   }
 
   /** Runs `work` in a place. */

@@ -82,6 +82,7 @@ export function createTurns(config: Config): Turns {
     logins: queue({
       places: lookupPlaces,
       placesPerCaller: lookupsPerCaller / 2,
+      placesWhileContended: lookupsPerCaller / 8,
       waitingPerGroup: perAddress,
       waitingPerCaller: perAddress,
       what: 'logins from one address at once (TREELINE_LOGINS_PER_ADDRESS)',
