@@ -1,6 +1,6 @@
 /** The customers that are asked for, made by SQL, because there are many. All of them have the same web password. */
 import type { Client } from 'pg';
-import { hashPassword } from '../src/core/credentials';
+import { hashPassword } from '../src/core/auth/credentials';
 import { type Population, customerName } from './calls';
 import { webPassword } from './members';
 

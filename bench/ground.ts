@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { startEmbedded } from '../src/db/embedded';
+import { startEmbedded } from '../src/db/embedded/embedded';
 import type { Load, LoadTask } from './load';
 import { type Helper, type Program, startHelper } from './processes';
 import type { Connection } from './record';

@@ -1,5 +1,5 @@
 /** createCustomer with all its parameters. The type wants a value for every attribute, so that none is forgotten. */
-import type { attributes } from '../src/customers/fields';
+import type { attributes } from '../src/features/customers/fields';
 
 /** Numbers with a fraction go out as double, whole ones as int. */
 export type Member = string | number | boolean;

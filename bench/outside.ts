@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { customerColumns } from '../src/customers/fields';
+import { customerColumns } from '../src/features/customers/fields';
 import type { Ground } from './ground';
 import type { Load } from './load';
 import { freePort, projectRoot, startServer, type Server } from './processes';

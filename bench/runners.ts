@@ -1,6 +1,6 @@
 /** Everybody who takes part, each as one function that is told what to do for how long and answers how it went. */
 import { randomBytes } from 'node:crypto';
-import { settings as allSettings } from '../src/config';
+import { settings as allSettings } from '../src/base/config';
 import { type CallName, type Series, xmlrpcPath } from './calls';
 import type { Ground } from './ground';
 import type { Load } from './load';

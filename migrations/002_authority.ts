@@ -1,6 +1,6 @@
 /**
  * Whatever could take a right, a password or trust from somebody is announced, so that servers may
- * remember who has them (src/core/authority.ts). Triggers, so that nobody who changes these tables
+ * remember who has them (src/core/auth/auth-cache.ts). Triggers, so that nobody who changes these tables
  * can forget to; only on what revokes, so that moving money announces nothing.
  */
 import type { Knex } from 'knex';

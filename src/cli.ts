@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** `treeline …`: binds the commands to this process. What they do is in `commands/`. */
 import packageJson from '../package.json';
-import { allMethods } from './app';
+import { allMethods } from './server/app';
 import { runCommand } from './commands/program';
-import { serve } from './serve';
+import { serve } from './server/serve';
 
 // Whoever reads what we say may have seen enough, as `head` has.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,6 @@
 /** `npm start`: the server and nothing else. */
-import { sentenceOf } from './commands/failures';
-import { serve } from './serve';
+import { sentenceOf } from './commands/shared/exit-codes';
+import { serve } from './server/serve';
 
 serve(process).then(
   () => {

@@ -5,12 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { settings } from '../src/config';
-import { type Declared, type TSchema, declared } from '../src/core/schema';
-import { type Attribute, attributes, requiredAttributes } from '../src/customers/fields';
+import { settings } from '../src/base/config';
+import { type Declared, type TSchema, declared } from '../src/core/schema/schema';
+import { type Attribute, attributes, requiredAttributes } from '../src/features/customers/fields';
 import { sql } from '../src/db/database';
-import { type FaultName, faultKinds } from '../src/faults';
-import { helpOf } from '../src/system/help';
+import { type FaultName, faultKinds } from '../src/base/faults';
+import { helpOf } from '../src/features/system/help';
 import { methods, quotasFile, quotasPage, readmeFile, renewed } from './setup/docs';
 import { isInstalled, killPrograms, projectRoot, start } from './setup/processes';
 import {

@@ -10,8 +10,13 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { DatabaseInUse, runningEmbedded, startEmbedded, type EmbeddedPostgres } from '../src/db/embedded';
-import { addMissingLinks } from '../src/db/embedded-binaries';
+import {
+  DatabaseInUse,
+  runningEmbedded,
+  startEmbedded,
+  type EmbeddedPostgres,
+} from '../src/db/embedded/embedded';
+import { addMissingLinks } from '../src/db/embedded/binaries';
 
 type Connection = EmbeddedPostgres['connection'];
 

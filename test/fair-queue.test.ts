@@ -1,8 +1,8 @@
 /** The order in which callers get their turns, counted and not timed. */
-import { addressGroup } from '../src/core/address-group';
-import { createCallRate } from '../src/core/call-rate';
-import { FairQueue, type FairQueueLimits, type Share } from '../src/core/fair-queue';
-import { Fault } from '../src/faults';
+import { addressGroup } from '../src/core/fairness/address-group';
+import { createCallRate } from '../src/core/fairness/call-rate';
+import { FairQueue, type FairQueueLimits, type Share } from '../src/core/fairness/fair-queue';
+import { Fault } from '../src/base/faults';
 
 const queueOf = (limits: Partial<FairQueueLimits> = {}): FairQueue =>
   new FairQueue({

@@ -1,6 +1,6 @@
 /** docs/limits.md says of every limit how much it is, which setting changes it, and what the caller hears. */
 import { readFileSync } from 'node:fs';
-import { settings } from '../src/config';
+import { settings } from '../src/base/config';
 import { limitsFile } from './setup/docs';
 import { limitSettings, renewedLimits } from './setup/limits-page';
 

@@ -7,10 +7,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Client } from 'pg';
-import { settings } from '../src/config';
-import { ha1Of } from '../src/core/credentials';
-import { type TSchema, declared } from '../src/core/schema';
-import { createLog } from '../src/log';
+import { settings } from '../src/base/config';
+import { ha1Of } from '../src/core/auth/credentials';
+import { type TSchema, declared } from '../src/core/schema/schema';
+import { createLog } from '../src/base/log';
 import { methods } from './setup/docs';
 import {
   type Members,

@@ -1,5 +1,5 @@
 /** How many passwords a second this machine verifies, in a process that does nothing else: the limit of authCustomer. */
-import { hashPassword, verifyPassword } from '../../src/core/credentials';
+import { hashPassword, verifyPassword } from '../../src/core/auth/credentials';
 import type { Load } from '../load';
 import { webPassword } from '../members';
 import { serveTasks } from '../processes';

@@ -9,9 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import type * as App from '../../src/app';
-import type * as Commands from '../../src/commands/context';
-import type * as Faults from '../../src/faults';
+import type * as App from '../../src/server/app';
+import type * as Commands from '../../src/commands/shared/context';
+import type * as Faults from '../../src/base/faults';
 import { type Population, newMembers } from '../calls';
 import { projectRoot, serveTasks } from '../processes';
 

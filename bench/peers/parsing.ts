@@ -1,7 +1,7 @@
 /** Reading a createCustomer with all its members, from bytes to values, again and again in a process that does nothing else. */
-import { runInSteps } from '../../src/core/event-loop';
-import { decodeText } from '../../src/faces/xmlrpc/encoding';
-import { parseCall } from '../../src/faces/xmlrpc/parse';
+import { runInSteps } from '../../src/core/fairness/event-loop';
+import { decodeText } from '../../src/api/xmlrpc/encoding';
+import { parseCall } from '../../src/api/xmlrpc/parse';
 import { type Population, methodCall, newMembers } from '../calls';
 import type { Load } from '../load';
 import { serveTasks } from '../processes';

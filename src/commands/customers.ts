@@ -1,20 +1,27 @@
 /** `treeline customers`. */
 import type { Command } from 'commander';
-import type { Value } from '../core/values';
-import { type Context, type Shell, customerMember, findCustomer, inSession, methodNamed } from './context';
-import { delimiterNamed } from './csv';
-import { exportCustomers } from './export-customers';
-import { importCustomers } from './import-customers';
-import { type Options, membersOf, secretsGiven } from './members';
+import type { Value } from '../core/schema/values';
+import {
+  type Context,
+  type Shell,
+  customerMember,
+  findCustomer,
+  inSession,
+  methodNamed,
+} from './shared/context';
+import { delimiterNamed } from './shared/csv';
+import { exportCustomers } from './transfer/export-customers';
+import { importCustomers } from './transfer/import-customers';
+import { type Options, membersOf, secretsGiven } from './shared/options';
 import {
   type MethodCommand,
   addMethodCommand,
   sessionOf,
   withCommonOptions,
   withExamples,
-} from './method-command';
-import { passwordsFrom } from './passwords';
-import { confirm } from './terminal';
+} from './shared/method-command';
+import { passwordsFrom } from './shared/passwords';
+import { confirm } from './shared/terminal';
 
 /** The customer that the only argument names. */
 const target = async (context: Context, [text = '']: readonly string[]): Promise<Map<string, Value>> =>

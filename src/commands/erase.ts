@@ -1,13 +1,13 @@
 /** `treeline erase`: forgets who a deleted customer was. */
 import type { Command } from 'commander';
 import { sql } from '../db/database';
-import { nameKey } from '../core/names';
-import { notFound } from '../faults';
-import { type Context, type Shell, call, customerMember, inSession } from './context';
-import { Refusal } from './failures';
-import type { Options } from './members';
-import { withExamples, withJson } from './method-command';
-import { confirm, writeLine } from './terminal';
+import { nameKey } from '../core/schema/normalize-name';
+import { notFound } from '../base/faults';
+import { type Context, type Shell, call, customerMember, inSession } from './shared/context';
+import { Refusal } from './shared/exit-codes';
+import type { Options } from './shared/options';
+import { withExamples, withJson } from './shared/method-command';
+import { confirm, writeLine } from './shared/terminal';
 
 const findDeletedStatement = sql(
   'find_deleted',

@@ -1,9 +1,9 @@
 /** `treeline routing-groups` and `treeline trusted-hosts`: what only root manages. */
 import type { Command } from 'commander';
-import { asRanges } from '../config';
-import { notFound } from '../faults';
-import { type Context, type Shell, call } from './context';
-import { type MethodCommand, addMethodCommand } from './method-command';
+import { asRanges } from '../base/config';
+import { notFound } from '../base/faults';
+import { type Context, type Shell, call } from './shared/context';
+import { type MethodCommand, addMethodCommand } from './shared/method-command';
 import { argument } from './tariffs';
 
 const routingGroups: readonly MethodCommand[] = [

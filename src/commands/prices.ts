@@ -1,7 +1,7 @@
 /** `treeline prices`. */
 import type { Command } from 'commander';
-import type { Shell } from './context';
-import { type MethodCommand, addMethodCommand } from './method-command';
+import type { Shell } from './shared/context';
+import { type MethodCommand, addMethodCommand } from './shared/method-command';
 import { argument } from './tariffs';
 
 const commands: readonly MethodCommand[] = [

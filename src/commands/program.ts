@@ -1,14 +1,14 @@
 /** START HERE for the command line: what commands there are, and what their ends mean. */
 import { Command, CommanderError } from 'commander';
-import { type Shell, inSession } from './context';
+import { type Shell, inSession } from './shared/context';
 import { addCustomers } from './customers';
 import { addDoctor } from './doctor';
 import { addErase } from './erase';
-import { exportEverything } from './export-everything';
-import { exitCodeOf, sentenceOf } from './failures';
-import { importEverything } from './import-everything';
-import { withExamples } from './method-command';
-import { addPasswords } from './passwords';
+import { exportEverything } from './transfer/export-everything';
+import { exitCodeOf, sentenceOf } from './shared/exit-codes';
+import { importEverything } from './transfer/import-everything';
+import { withExamples } from './shared/method-command';
+import { addPasswords } from './shared/passwords';
 import { addPlatform } from './platform';
 import { addPrices } from './prices';
 import { addRecover } from './recover';

@@ -1,9 +1,9 @@
 /** `treeline recover`: a way back in for a customer that is locked out, given by who stands at the server. */
 import type { Command } from 'commander';
-import { type Shell, call, inSession } from './context';
-import type { Options } from './members';
-import { withExamples, withJson } from './method-command';
-import { writeLine } from './terminal';
+import { type Shell, call, inSession } from './shared/context';
+import type { Options } from './shared/options';
+import { withExamples, withJson } from './shared/method-command';
+import { writeLine } from './shared/terminal';
 
 export function addRecover(program: Command, shell: Shell): void {
   const command = withJson(program.command('recover <login>')).description(

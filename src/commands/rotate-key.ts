@@ -1,8 +1,8 @@
 /** `treeline rotate-key`: the step between two SECRET_KEYs, while servers run. */
 import type { Command } from 'commander';
-import { type Shell, call, inSession } from './context';
-import { withExamples } from './method-command';
-import { writeLine } from './terminal';
+import { type Shell, call, inSession } from './shared/context';
+import { withExamples } from './shared/method-command';
+import { writeLine } from './shared/terminal';
 
 const steps = `
 1. Start every server again, one after the other, with the new key in SECRET_KEY and the old one in

@@ -1,9 +1,9 @@
 /** `treeline serve` and `treeline migrate`. */
 import type { Command } from 'commander';
-import { type Shell, inSession } from './context';
-import type { Options } from './members';
-import { withExamples, withJson } from './method-command';
-import { writeLine } from './terminal';
+import { type Shell, inSession } from './shared/context';
+import type { Options } from './shared/options';
+import { withExamples, withJson } from './shared/method-command';
+import { writeLine } from './shared/terminal';
 
 export function addServer(program: Command, shell: Shell): void {
   withExamples(

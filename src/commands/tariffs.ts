@@ -1,7 +1,7 @@
 /** `treeline tariffs`. */
 import type { Command } from 'commander';
-import type { Shell } from './context';
-import { type MethodCommand, addMethodCommand } from './method-command';
+import type { Shell } from './shared/context';
+import { type MethodCommand, addMethodCommand } from './shared/method-command';
 
 /** The only argument is this parameter. */
 export const argument =

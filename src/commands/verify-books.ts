@@ -1,13 +1,13 @@
 /** `treeline verify-books`: every account, every payment, and the zero sum. */
 import type { Command } from 'commander';
-import { verifyBooks } from '../money/verify';
-import { type Context, type Shell, inSession } from './context';
-import { Refusal } from './failures';
-import type { Options } from './members';
-import { withExamples, withJson } from './method-command';
-import { jsonArray, visible } from './output';
-import { grouped, startProgress } from './progress';
-import { type Terminal, writeLine } from './terminal';
+import { verifyBooks } from '../features/ledger/verify';
+import { type Context, type Shell, inSession } from './shared/context';
+import { Refusal } from './shared/exit-codes';
+import type { Options } from './shared/options';
+import { withExamples, withJson } from './shared/method-command';
+import { jsonArray, visible } from './shared/output';
+import { grouped, startProgress } from './shared/progress';
+import { type Terminal, writeLine } from './shared/terminal';
 
 /** What is wrong is told as it is found: a line each, or one array of all. */
 async function verify({ store }: Context, { stdout, stderr }: Terminal, json: boolean): Promise<void> {

@@ -5,8 +5,8 @@
 import { types } from 'node:util';
 import knex, { type Knex } from 'knex';
 import type { Client } from 'pg';
-import { Fault } from '../faults';
-import { channel } from './notices';
+import { Fault } from '../base/faults';
+import { channel } from './notifications';
 
 export interface DatabaseOptions {
   /** A connection string, or where the embedded database listens. */

@@ -19,9 +19,9 @@ import {
   unavailable,
 } from './connections';
 import { type BoundedRows, type ByteBound, byteBound } from './byte-bound';
-import { createLookups } from './lookups';
-import { type Notices, createNotices } from './notices';
-import { Fault } from '../faults';
+import { createLookups } from './shared-reads';
+import { type Notices, createNotices } from './notifications';
+import { Fault } from '../base/faults';
 import { violationFault } from './violations';
 
 /** A statement; with a name, each connection prepares it once. */

@@ -10,7 +10,7 @@ import {
   limitReached,
   taken,
   wrongReference,
-} from '../faults';
+} from '../base/faults';
 
 const faultOf: Readonly<Record<string, () => Fault>> = {
   customers_name_unique: () => taken('name', 'A customer of this name exists already'),

@@ -3,7 +3,7 @@
  * from the code, what each must do from the table of samples here: an attribute without a sample
  * fails. Answers are read as bytes, because a client would hide which tag a value came in.
  */
-import { attributes } from '../../src/customers/fields';
+import { attributes } from '../../src/features/customers/fields';
 import { type XmlMembers, callXmlFault, callXmlOk, memberOf, newCustomerXml, xmlText } from '../setup/raw';
 import { type TestServer, newCustomer, startServer, uniqueName } from '../setup/server';
 

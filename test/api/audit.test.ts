@@ -2,7 +2,7 @@
  * Who changed what: one record for one change of every call that writes, made from the registry, so that no method
  * comes in unrecorded; none for what was refused or changed nothing; failed logins; and who may read what of it.
  */
-import { allMethods } from '../../src/app';
+import { allMethods } from '../../src/server/app';
 import { kept } from '../setup/books';
 import { type Family, makeFamily, makeTariff, nobody, post, runSql } from '../setup/family';
 import { recordedCalls } from '../setup/records';

@@ -2,7 +2,7 @@
  * In which order a call is checked: what costs little first, then the right, then what costs much. And what an expression
  * may cost.
  */
-import { costOfExpression, expressionCost_max } from '../../src/core/expression-cost';
+import { costOfExpression, expressionCost_max } from '../../src/core/schema/expression-cost';
 import { updateFault } from '../setup/family';
 import { type Member, type TestServer, makeMember, newCustomer, startServer } from '../setup/server';
 

@@ -1,8 +1,8 @@
 /** Who pays: every level of the tree is charged, prepaid money is charged once, and nobody consumes what nobody pays. */
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { verifyBooks } from '../../src/money/verify';
-import { consume, moveAccount } from '../../src/money/consume';
+import { verifyBooks } from '../../src/features/ledger/verify';
+import { consume, moveAccount } from '../../src/features/ledger/charging/consume';
 import { kept, outcome, provenBooks, said, times } from '../setup/books';
 import { create, makeTariff, post, rootLogin, runSql, update } from '../setup/family';
 import { until } from '../setup/processes';

@@ -2,7 +2,7 @@
  * Limits on what can be made: every table of owned rows counts against one, nobody passes a limit, also with many calls
  * at once, a limit of a customer above holds below it, and 64 levels are the most.
  */
-import { defaultLimits, limitedResources } from '../../src/limits';
+import { defaultLimits, limitedResources } from '../../src/base/limits';
 import { type Family, makeFamily, runSql } from '../setup/family';
 import {
   type Member,

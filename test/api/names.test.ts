@@ -2,7 +2,7 @@
  * What people recognise one another by: no name holds characters that nobody sees, none looks like root's, and a login
  * that ends with a customer's name belongs to that customer.
  */
-import { looksLikeRoot } from '../../src/core/look-alikes';
+import { looksLikeRoot } from '../../src/core/schema/look-alikes';
 import { create, createFault, runSql, update, updateFault } from '../setup/family';
 import { identityOf, messageOf, resellerAs, resellerOf, resultOf } from '../setup/reseller';
 import { type Member, type TestServer, makeMember, startServer, uniqueName } from '../setup/server';

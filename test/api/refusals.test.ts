@@ -4,7 +4,7 @@
  * does not exist must not be told apart, so whole bodies are compared, byte for byte. Last, which
  * of several faults is answered.
  */
-import { allMethods } from '../../src/app';
+import { allMethods } from '../../src/server/app';
 import { everything } from '../setup/everything';
 import {
   type Answer,

@@ -3,8 +3,8 @@
  * without being asked all of it. A new operation needs one line in `test/setup/rest-rows.ts`. What is not the caller's
  * and what does not exist must not be told apart, so whole bodies are compared, byte for byte.
  */
-import { permissions } from '../../src/core/permission';
-import { type Declared, declared } from '../../src/core/schema';
+import { permissions } from '../../src/core/tree/permission';
+import { type Declared, declared } from '../../src/core/schema/schema';
 import { everything } from '../setup/everything';
 import { type Family, type Relative, block, makeFamily, makeRelative, root, update } from '../setup/family';
 import { type RawAnswer, headerOf } from '../setup/raw-http';

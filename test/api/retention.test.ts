@@ -4,9 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { keepAuditPartitions } from '../../src/audit/partitions';
-import { purgeIdempotencyKeys } from '../../src/core/idempotency';
-import { purgeDeletedRows } from '../../src/customers/purge';
+import { keepAuditPartitions } from '../../src/features/audit/partitions';
+import { purgeIdempotencyKeys } from '../../src/core/call/idempotency';
+import { purgeDeletedRows } from '../../src/features/customers/purge';
 import { runSql } from '../setup/family';
 import { resellerOf } from '../setup/reseller';
 import { type Member, type TestServer, makeMember, startServer, uniqueName } from '../setup/server';

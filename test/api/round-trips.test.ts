@@ -5,7 +5,7 @@ import { type Member, type TestServer, makeMember, startServer, uniqueName } fro
 import { type Reseller, resellerAs, resellerOf, resultOf } from '../setup/reseller';
 import { type TenantCaller, logIn } from '../setup/tenant';
 import { type Turns, countTurns } from '../setup/turns';
-import { allMethods } from '../../src/app';
+import { allMethods } from '../../src/server/app';
 
 let turns: Turns;
 let server: TestServer;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { Client } from 'pg';
-import { allMethods } from '../../src/app';
+import { allMethods } from '../../src/server/app';
 import { runCommand } from '../../src/commands/program';
 import { connectionString } from '../setup/processes';
 import { makeDatabase } from '../setup/server';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { csvLine, guard, readCsv, unguard } from '../../src/commands/csv';
+import { csvLine, guard, readCsv, unguard } from '../../src/commands/shared/csv';
 import { type Place, makePlace } from './command';
 
 /** The records of a text that comes in pieces of so many bytes. */

@@ -1,5 +1,5 @@
 /** Customers, tariffs, routing groups and trusted hosts at the command line: the same rules as on the wire. */
-import { attributes } from '../../src/customers/fields';
+import { attributes } from '../../src/features/customers/fields';
 import { type Place, makePlace, runWords } from './command';
 
 let place: Place;

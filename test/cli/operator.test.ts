@@ -3,12 +3,12 @@ import { X509Certificate, generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { allMethods } from '../../src/app';
-import { openCredentials } from '../../src/core/credentials';
-import { personalAttributes } from '../../src/customers/fields';
+import { allMethods } from '../../src/server/app';
+import { openCredentials } from '../../src/core/auth/credentials';
+import { personalAttributes } from '../../src/features/customers/fields';
 import { checkCertificate } from '../../src/commands/doctor';
 import { operatorMethods } from '../../src/commands/operator-methods';
-import { readConfig } from '../../src/config';
+import { readConfig } from '../../src/base/config';
 import {
   type Caller,
   type TestServer,

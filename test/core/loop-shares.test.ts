@@ -1,7 +1,7 @@
 /** Requests take turns in the event loop: a flood of one caller delays another by a few steps, and loses none of its own. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isContended, noteCaller } from '../../src/core/event-loop';
-import { LoopShares } from '../../src/core/loop-shares';
+import { isContended, noteCaller } from '../../src/core/fairness/event-loop';
+import { LoopShares } from '../../src/core/fairness/loop-shares';
 
 const flooder = { group: 'address 127.0.0.2', caller: 'flooder' };
 const neighbour = { group: 'address 127.0.0.2', caller: 'neighbour' };

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDatabase } from '../../src/db/database';
-import { runningEmbedded } from '../../src/db/embedded';
+import { runningEmbedded } from '../../src/db/embedded/embedded';
 import { type Client, type Outcome, openClient } from '../model/client';
 import { type Members, text } from '../model/world';
 import { brokenBooks } from '../setup/books';

@@ -5,8 +5,8 @@
 import { type Socket, connect } from 'node:net';
 import { Readable } from 'node:stream';
 import Fastify from 'fastify';
-import { allMethods } from '../../src/app';
-import { writeJson } from '../../src/faces/json/write';
+import { allMethods } from '../../src/server/app';
+import { writeJson } from '../../src/api/json/write';
 import { runSql } from '../setup/family';
 import { insertCustomers } from '../setup/insert-customers';
 import { basic } from '../setup/raw-http';

@@ -1,6 +1,6 @@
 /** Digest authentication as contract.md has it, with every field of the answer bent in turn. */
 import { randomBytes } from 'node:crypto';
-import { createReplayGuard } from '../../src/faces/http/replay';
+import { createReplayGuard } from '../../src/api/http/auth/replay';
 import {
   type Algorithm,
   type Answering,

@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Method } from '../../src/core/method';
-import { type Declared, type TSchema, declared } from '../../src/core/schema';
+import type { Method } from '../../src/core/call/method';
+import { type Declared, type TSchema, declared } from '../../src/core/schema/schema';
 import { methods } from '../setup/docs';
 import { nobody } from '../setup/family';
 import { basic, callBody, requestBytes, structParam, withConnection } from '../setup/raw-http';

@@ -3,8 +3,8 @@
  * API and its login. And what stands in a text stays a text, wherever it comes out.
  */
 import { gzipSync } from 'node:zlib';
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantOperations } from '../../src/tenant/operations';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
 import { methods } from '../setup/docs';
 import { kept } from '../setup/books';
 import { type RawAnswer, basic, exchangeRaw, requestBytes, withConnection } from '../setup/raw-http';

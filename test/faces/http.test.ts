@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { Client } from 'pg';
-import { createApp } from '../../src/app';
+import { createApp } from '../../src/server/app';
 import { openDatabase } from '../../src/db/database';
-import { createLog } from '../../src/log';
+import { createLog } from '../../src/base/log';
 import { insertCustomers } from '../setup/insert-customers';
 import { challengesOf, digestExchange, digestFields, freshNonce } from '../setup/digest-client';
 import {

@@ -1,10 +1,10 @@
 /** The JSON bridge: the same calls, answers and faults as over XML-RPC; the old form in a query; and what documents it all. */
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantOperations } from '../../src/tenant/operations';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
 import { spawnSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import Ajv from 'ajv/dist/2020';
-import { allMethods } from '../../src/app';
+import { allMethods } from '../../src/server/app';
 import { digestFields, digestHeader, freshNonce } from '../setup/digest-client';
 import { type Family, block, create, makeFamily } from '../setup/family';
 import { insertCustomers } from '../setup/insert-customers';

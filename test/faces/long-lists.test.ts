@@ -2,11 +2,11 @@
  * Every list of every API with one row less than a batch, with as many and with one more: alone, in a multicall, and
  * page by page. Every row comes once. The tables of lists are compared with the declarations, so a new list needs a row.
  */
-import { allMethods } from '../../src/app';
-import { declared } from '../../src/core/schema';
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantOperations } from '../../src/tenant/operations';
-import { limitNames } from '../../src/limits';
+import { allMethods } from '../../src/server/app';
+import { declared } from '../../src/core/schema/schema';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
+import { limitNames } from '../../src/base/limits';
 import { type KeysOf, fillTo, keysOf, listedKeys } from '../setup/insert-rows';
 import { resellerOf } from '../setup/reseller';
 import { type Members, type TestServer, apiPassword, startServer } from '../setup/server';

@@ -1,7 +1,7 @@
 /** Whoever is told 429 or 503 is told when to come again, in the header that HTTP has for it, on every face. */
-import { createApp } from '../../src/app';
+import { createApp } from '../../src/server/app';
 import { openDatabase } from '../../src/db/database';
-import { createLog } from '../../src/log';
+import { createLog } from '../../src/base/log';
 import { type RequestParts, basic, callBody, exchange, headerOf } from '../setup/raw-http';
 import { headersOf } from '../setup/reseller';
 import { type TestServer, rootPassword, startServer } from '../setup/server';

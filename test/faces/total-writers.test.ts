@@ -2,17 +2,17 @@
  * Writers are total: whatever value stands in a result, every API has an answer for it. An error there would come
  * after COMMIT, and the caller would repeat what was done.
  */
-import { allMethods } from '../../src/app';
-import { type Outcome, Outcomes } from '../../src/core/dispatch';
-import type { Method } from '../../src/core/method';
-import { type TSchema, declared } from '../../src/core/schema';
-import { resellerAnswer } from '../../src/faces/reseller/face';
-import { tenantAnswer } from '../../src/faces/tenant/face';
-import { writeJson } from '../../src/faces/json/write';
-import { writeOutcome } from '../../src/faces/xmlrpc/write';
-import { Fault } from '../../src/faults';
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantOperations } from '../../src/tenant/operations';
+import { allMethods } from '../../src/server/app';
+import { type Outcome, Outcomes } from '../../src/core/call/dispatch';
+import type { Method } from '../../src/core/call/method';
+import { type TSchema, declared } from '../../src/core/schema/schema';
+import { resellerAnswer } from '../../src/api/reseller/routes';
+import { tenantAnswer } from '../../src/api/tenant/routes';
+import { writeJson } from '../../src/api/json/write';
+import { writeOutcome } from '../../src/api/xmlrpc/write';
+import { Fault } from '../../src/base/faults';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
 import { readAnswer } from '../setup/read-answer';
 
 const odd: readonly (readonly [string, unknown])[] = [

@@ -5,11 +5,11 @@
  */
 import fc from 'fast-check';
 
-import { DateTime, Double, Unreadable, type Value } from '../../src/core/values';
-import type { ValueLimits } from '../../src/faces/http/limits';
-import * as encoding from '../../src/faces/xmlrpc/encoding';
-import * as parse from '../../src/faces/xmlrpc/parse';
-import { Fault, type FaultName } from '../../src/faults';
+import { DateTime, Double, Unreadable, type Value } from '../../src/core/schema/values';
+import type { ValueLimits } from '../../src/api/http/limits';
+import * as encoding from '../../src/api/xmlrpc/encoding';
+import * as parse from '../../src/api/xmlrpc/parse';
+import { Fault, type FaultName } from '../../src/base/faults';
 
 const limits: ValueLimits = { nesting: 32, members: 1000, values: 50_000 };
 

@@ -2,11 +2,11 @@
  * Inputs to the REST faces: operations called by their declarations and against them, and the same with paths,
  * queries, proofs, keys and bytes bent.
  */
-import { permissions } from '../../src/core/permission';
-import type { Operation } from '../../src/core/operation';
-import { type Declared, type TProperties, declared } from '../../src/core/schema';
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantOperations } from '../../src/tenant/operations';
+import { permissions } from '../../src/core/tree/permission';
+import type { Operation } from '../../src/core/call/operation';
+import { type Declared, type TProperties, declared } from '../../src/core/schema/schema';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
 import { type Input, type Kind, type Known, bend, jsonValue, texts } from './bytes';
 import type { Random } from './random';
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { declared } from '../../src/core/schema';
+import { declared } from '../../src/core/schema/schema';
 import { openDatabase } from '../../src/db/database';
 import { brokenBooks } from '../setup/books';
 import { freshNonce } from '../setup/digest-client';

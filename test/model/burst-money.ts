@@ -2,7 +2,7 @@
  * What must hold of money after calls at once: nothing was consumed that was not charged, up to what was prepaid or to
  * the top, and every level was charged by its own price. The shares are derived once more by the model's rules.
  */
-import { verifyBooks } from '../../src/money/verify';
+import { verifyBooks } from '../../src/features/ledger/verify';
 import type { TestServer } from '../setup/server';
 import type { Outcome } from './client';
 import { isRest, memberOutcome } from './play';

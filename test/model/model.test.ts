@@ -3,9 +3,9 @@
  * in a random tree, over all faces, the server answers what the contract says, down to each value.
  * `npm run model -- --help` tells how to run more of them, or one of them again.
  */
-import { tenantBase } from '../../src/faces/tenant/face';
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantOperations } from '../../src/tenant/operations';
+import { tenantBase } from '../../src/api/tenant/routes';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
 import { methods } from '../setup/docs';
 import { laws, operationLaws } from './rules';
 import { runHistories } from './run';

@@ -7,25 +7,25 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { allMethods } from '../../src/app';
+import { allMethods } from '../../src/server/app';
 import { runCommand } from '../../src/commands/program';
-import { settings } from '../../src/config';
-import type { Method } from '../../src/core/method';
-import type { Operation } from '../../src/core/operation';
-import { rightInWords } from '../../src/core/rights';
-import { declared } from '../../src/core/schema';
-import { type Attribute, attributes, requiredAttributes } from '../../src/customers/fields';
+import { settings } from '../../src/base/config';
+import type { Method } from '../../src/core/call/method';
+import type { Operation } from '../../src/core/call/operation';
+import { rightInWords } from '../../src/core/tree/rights';
+import { declared } from '../../src/core/schema/schema';
+import { type Attribute, attributes, requiredAttributes } from '../../src/features/customers/fields';
 import { openDatabase } from '../../src/db/database';
-import { startEmbedded } from '../../src/db/embedded';
+import { startEmbedded } from '../../src/db/embedded/embedded';
 import { migrate } from '../../src/db/migrations';
-import { statusesOf } from '../../src/faces/rest/docs';
-import { tenantDocs } from '../../src/faces/tenant/docs';
-import { tenantBase } from '../../src/faces/tenant/face';
-import { faultKinds } from '../../src/faults';
-import { limitedResources } from '../../src/limits';
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantOperations } from '../../src/tenant/operations';
-import { faultsOf, typeInWords, wireType } from '../../src/core/words';
+import { statusesOf } from '../../src/api/rest/docs';
+import { tenantDocs } from '../../src/api/tenant/docs';
+import { tenantBase } from '../../src/api/tenant/routes';
+import { faultKinds } from '../../src/base/faults';
+import { limitedResources } from '../../src/base/limits';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
+import { faultsOf, typeInWords, wireType } from '../../src/core/schema/describe';
 import { renewedLimits } from './limits-page';
 import { schemaDump } from './schema-dump';
 
@@ -190,7 +190,7 @@ async function currentSchema(): Promise<string> {
   }
 }
 
-/** The page of limits on what can be made, as `src/limits.ts` declares them. */
+/** The page of limits on what can be made, as `src/base/limits.ts` declares them. */
 export function quotasPage(): string {
   const amount = (value: number): string => value.toLocaleString('en');
   const rows = Object.entries(limitedResources).map(([name, { noun, per_customer, per_subtree }]) => [

@@ -2,7 +2,7 @@
  * A process of its own that runs the embedded PostgreSQL, for tests that kill it: `embedded-child.ts <DATA_DIR>`.
  * It writes one line of JSON for each thing that happens, and stops when its standard input ends.
  */
-import { runningEmbedded, startEmbedded } from '../../src/db/embedded';
+import { runningEmbedded, startEmbedded } from '../../src/db/embedded/embedded';
 
 const say = (line: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { openDatabase } from '../../src/db/database';
-import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded';
+import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded/embedded';
 import { migrate } from '../../src/db/migrations';
 
 declare global {

@@ -3,17 +3,17 @@
  * settings and the declarations. A setting whose default is a number must be described here, so that a new limit
  * cannot be left out of the page.
  */
-import { allMethods } from '../../src/app';
-import { settings } from '../../src/config';
-import type { Method } from '../../src/core/method';
-import type { Operation } from '../../src/core/operation';
-import { declared } from '../../src/core/schema';
-import { newestQuery } from '../../src/core/newest';
-import { tenantBase } from '../../src/faces/tenant/face';
-import { type FaultName, faultKinds } from '../../src/faults';
-import { resellerOperations } from '../../src/reseller/operations';
-import { multicallLimit } from '../../src/system/multicall';
-import { tenantOperations } from '../../src/tenant/operations';
+import { allMethods } from '../../src/server/app';
+import { settings } from '../../src/base/config';
+import type { Method } from '../../src/core/call/method';
+import type { Operation } from '../../src/core/call/operation';
+import { declared } from '../../src/core/schema/schema';
+import { newestQuery } from '../../src/core/call/cursor-pagination';
+import { tenantBase } from '../../src/api/tenant/routes';
+import { type FaultName, faultKinds } from '../../src/base/faults';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { multicallLimit } from '../../src/features/system/multicall';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
 
 /** What a caller hears at a limit: a fault of the table of faults, or words. */
 type Heard = FaultName | { readonly words: string };

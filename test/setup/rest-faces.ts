@@ -1,7 +1,7 @@
 /** The two REST faces as tables of refusals see them: how one proves who one is, and how a refusal looks. */
-import type { Operation } from '../../src/core/operation';
-import { resellerOperations } from '../../src/reseller/operations';
-import { tenantOperations } from '../../src/tenant/operations';
+import type { Operation } from '../../src/core/call/operation';
+import { resellerOperations } from '../../src/api/reseller/operations';
+import { tenantOperations } from '../../src/api/tenant/operations/operations';
 import { type RawAnswer, exchange } from './raw-http';
 import { headersOf, identityOf } from './reseller';
 import { type RestRow, resellerRows, tenantRows } from './rest-rows';

@@ -4,12 +4,12 @@ import { PassThrough } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { Client } from 'pg';
 import xmlrpc from 'xmlrpc';
-import { createApp } from '../../src/app';
-import { type Config, readConfig } from '../../src/config';
-import { openCredentials } from '../../src/core/credentials';
+import { createApp } from '../../src/server/app';
+import { type Config, readConfig } from '../../src/base/config';
+import { openCredentials } from '../../src/core/auth/credentials';
 import { type Database, openDatabase } from '../../src/db/database';
-import { createLog } from '../../src/log';
-import { firstStart } from '../../src/system/first-start';
+import { createLog } from '../../src/base/log';
+import { firstStart } from '../../src/features/system/first-start';
 import { addSecret, watchForLeaks } from './leaks';
 
 type Connection = { host: string; port: number; user: string; database: string };

@@ -1,6 +1,6 @@
 /** Logging in and out, tokens, cookies and access keys: who gets in, and who no longer does. */
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
-import { openCredentials } from '../../src/core/credentials';
+import { openCredentials } from '../../src/core/auth/credentials';
 import { runWords } from '../cli/command';
 import { connectionString } from '../setup/processes';
 import { runSql } from '../setup/family';

@@ -1,8 +1,8 @@
 /** Which addresses a webhook may go to: every special range is refused, also inside an IPv6 address. */
-import { asRanges } from '../../src/config';
-import { Fault } from '../../src/faults';
-import { assertPublic } from '../../src/tenant/receiver';
-import { isAllowed } from '../../src/tenant/webhook-address';
+import { asRanges } from '../../src/base/config';
+import { Fault } from '../../src/base/faults';
+import { assertPublic } from '../../src/api/tenant/webhooks/webhook-client';
+import { isAllowed } from '../../src/api/tenant/webhooks/address';
 
 test.each(['8.8.8.8', '1.1.1.1', '2600::1', '2a00:1450:4001::1', '::ffff:8.8.8.8'])(
   '%s is public',

@@ -1,0 +1,166 @@
+/**
+ * What a method is. Glossary, for the whole of the code:
+ *
+ * caller      who proved themselves: a login with its password, a trusted host, an operator at the command line
+ * actor       the customer that the call runs as: the caller's own, or one below it (`i_wholesaler`)
+ * wholesaler  the API's word for a customer as owner of others; `i_wholesaler` of a customer is the one directly above it
+ * reach       the customers below the actor, at any depth; what is outside does not exist for it
+ * right       a bit of a customer's masks; effective only where everybody above has it too
+ * fault       an answer that says no; thrown it rolls the call back, returned it commits
+ */
+import type { Logger } from 'winston';
+import type { Config } from '../../base/config';
+import type { Database, Transaction } from '../../db/database';
+import type { Fault, FaultName } from '../../base/faults';
+import type { Access, Renew } from '../tree/access';
+import type { AuditRecord } from './audit';
+import type { Credentials } from '../auth/credentials';
+import type { Hashing } from '../auth/hashing';
+import type { Person } from '../tree/permission';
+import type { Actor, ReadRight, WriteRight } from '../tree/rights';
+import type { Static, TObject, TSchema } from '../schema/schema';
+import type { Turns } from '../fairness/turns';
+
+/** Who proved themselves, before anything was said about the call. */
+export type Caller =
+  | {
+      readonly kind: 'login';
+      readonly address: string;
+      readonly login: string;
+      /** Who it is, whatever its login: `user <uuid>` or `key <uuid>`. */
+      readonly id: string;
+      readonly actor: Actor;
+      readonly access: Access;
+      readonly renew: Renew;
+      /** Where a face asks what the person itself may do, beside what its customer may. */
+      readonly person?: Person;
+    }
+  | {
+      readonly kind: 'trusted';
+      readonly address: string;
+      /** Null: the settings trust it, which nobody changes while the server runs. */
+      readonly access: Access | null;
+      readonly renew: Renew;
+    }
+  /** Somebody at the command line of the server itself. */
+  | { readonly kind: 'operator'; readonly address: string };
+
+/** Counts bytes until the answer was read; returns fault 503, and counts nothing, where the caller holds too many. */
+export type Hold = (bytes: number) => Fault | undefined;
+
+/** One call on its way: everything that a service may know beside its parameters. */
+export interface Call<Db = Transaction> {
+  readonly request_id: string;
+  readonly caller: Caller;
+  readonly actor: Actor;
+  /** The right that the method declares. */
+  readonly right: WriteRight | ReadRight;
+  readonly db: Db;
+  readonly log: Logger;
+  readonly config: Config;
+  readonly credentials: Credentials;
+  readonly turns: Turns;
+  /** Web passwords, hashed in fair turns with those of others. */
+  readonly hashing: Hashing;
+  /** The moment of the call; services never ask the clock. */
+  readonly now: Date;
+  /** When the call must be over, as `performance.now()` tells it. */
+  readonly ends_at: number;
+  /** Counts what a long result holds in memory. */
+  readonly hold: Hold;
+  /**
+   * For a read method that must change something: runs `work` in a transaction, which is rolled back where the
+   * access of the caller was revoked meanwhile.
+   */
+  readonly transaction: <T>(work: (tx: Transaction) => Promise<T>) => Promise<T>;
+  /** Records what was changed, in the call's transaction or in the one given. */
+  readonly audit: (record: AuditRecord, tx?: Transaction) => Promise<void>;
+}
+
+interface Declaration<P extends TObject, R extends TSchema> {
+  readonly name: string;
+  /** One sentence for help, README and OpenAPI. */
+  readonly summary: string;
+  /**
+   * Whether `i_wholesaler` must name the actor in trusted mode (`required`), may do so (`optional`,
+   * else root acts), or is no parameter at all (`never`).
+   */
+  readonly trusted: 'required' | 'optional' | 'never';
+  /** The members of the one struct that the call takes; `i_wholesaler` is added to them. */
+  readonly params: P;
+  /** Names, in order, under which positional parameters are taken; only system.* has them. */
+  readonly positional?: readonly string[];
+  readonly result: R;
+  /** The faults that this call adds to those of every call (protocol, parameters, rights). */
+  readonly faults: readonly FaultName[];
+  /**
+   * Throws fault 403 where caller, actor and parameters alone tell that the call is not allowed. It runs
+   * right after `right`, before anything that is dear.
+   */
+  readonly mayCall?: (call: Pick<Call, 'caller' | 'actor' | 'right'>, params: Static<P>) => void;
+}
+
+/** A call that changes something: it runs in one transaction, opened and ended by `core/call/dispatch.ts`. */
+export interface WriteMethod<
+  P extends TObject = TObject,
+  R extends TSchema = TSchema,
+  X = unknown,
+  A = unknown,
+> extends Declaration<P, R> {
+  readonly access: 'write';
+  /**
+   * The right that the actor must effectively hold, or that its caller must hold to act for somebody below. There is
+   * no default, so none can be forgotten.
+   */
+  readonly right: WriteRight;
+  /** Throws fault 400 for what is wrong with the parameters alone. It runs before any right is looked at. */
+  readonly checkParams?: (params: Static<P>) => void;
+  /**
+   * Slow work that must not hold a connection: hashing passwords with `hash`, one for each person that is
+   * made or changed, or asking DNS. It runs once the actor may make the call, and before the transaction.
+   */
+  readonly prepare?: (params: Static<P>, hash: Hashing['hash'], config: Config) => Promise<X>;
+  /**
+   * Rows that `run` looks at, asked of the database together with the actor's rights, so that they
+   * cost no round trip of their own. It answers what it finds and refuses nothing: that is for `run`,
+   * which is not reached without the right.
+   */
+  readonly ahead?: (db: Transaction, actor: Id, params: Static<P>) => Promise<A>;
+  readonly run: (call: Call, params: Static<P>, prepared: X, found: A) => Promise<Static<R> | Fault>;
+}
+
+/** A customer of which only the id is known yet. */
+export type Id = Pick<Actor, 'i_customer'>;
+
+/**
+ * What a read needs, which decides the queue in which it waits for its turn.
+ *
+ * - `lookup`: statements that share connections (`lookup` of db/database.ts), and no others.
+ * - `connection`: any other statement that is fast.
+ * - `slow`: statements whose time grows with the number of rows. They run on the pool for slow reads.
+ * - `hash`: hashes a password between its statements, and holds no connection meanwhile.
+ * - `members`: only makes other calls, each of which takes its own turn.
+ */
+export type ReadCost = 'lookup' | 'connection' | 'slow' | 'hash' | 'members';
+
+/** A call that only reads, or that opens its transactions itself because it hashes between them. */
+export interface ReadMethod<P extends TObject = TObject, R extends TSchema = TSchema> extends Declaration<
+  P,
+  R
+> {
+  readonly access: 'read';
+  /** The right that the actor must effectively hold; there is no default, so none can be forgotten. */
+  readonly right: ReadRight;
+  /** Absent: it holds a connection. */
+  readonly cost?: ReadCost | ((params: Static<P>) => ReadCost);
+  readonly run: (call: Call<Database>, params: Static<P>) => Promise<Static<R> | Fault>;
+}
+
+export type Method = WriteMethod | ReadMethod;
+
+/** Checks a declaration's types against its `run`; the registry keeps all methods under one type. */
+export function defineMethod<P extends TObject, R extends TSchema, X = undefined, A = undefined>(
+  method: WriteMethod<P, R, X, A> | ReadMethod<P, R>,
+): Method {
+  return method as unknown as Method;
+}
