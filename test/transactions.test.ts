@@ -25,7 +25,7 @@ test('they run in the order in which they were asked, and are kept together', as
   await db.transaction(async (tx) => {
     const [, rows] = await Promise.all([insert(tx, 1), tx.query({ text: 'SELECT id FROM things' })]);
     expect(rows).toEqual([{ id: 1 }]);
-    tx.atCommit({ text: 'INSERT INTO things VALUES (2)' });
+    tx.execBeforeCommit({ text: 'INSERT INTO things VALUES (2)' });
     expect(await tx.query({ text: 'SELECT id FROM things' })).toEqual([{ id: 1 }]);
   });
   expect(await things()).toEqual([1, 2]);
@@ -49,22 +49,22 @@ test('the first that fails tells why, and nothing is kept', async () => {
 test('what is sent goes in its turn, and its failure is told by whoever comes first', async () => {
   const text = 'INSERT INTO things VALUES (1)';
   await db.transaction(async (tx) => {
-    tx.send({ text });
+    tx.exec({ text });
     expect(await tx.query({ text: 'SELECT id FROM things' })).toEqual([{ id: 1 }]);
   });
   expect(await things()).toEqual([1]);
   const atCommit = db.transaction((tx) => {
-    tx.send({ text });
+    tx.exec({ text });
     return Promise.resolve();
   });
   await expect(atCommit).rejects.toMatchObject({ code: '23505', constraint: 'things_pkey' });
   const asked = db.transaction(async (tx) => {
-    tx.send({ text });
-    await tx.sent();
+    tx.exec({ text });
+    await tx.flush();
   });
   await expect(asked).rejects.toMatchObject({ code: '23505' });
   const behind = db.transaction((tx) => {
-    tx.send({ text });
+    tx.exec({ text });
     return insert(tx, 2);
   });
   await expect(behind).rejects.toMatchObject({ code: '23505' });
@@ -74,7 +74,7 @@ test('what is sent goes in its turn, and its failure is told by whoever comes fi
 test('a failure of what goes with COMMIT is a failure of all', async () => {
   const work = db.transaction(async (tx) => {
     await insert(tx, 1);
-    tx.atCommit({ text: 'INSERT INTO things VALUES (1)' });
+    tx.execBeforeCommit({ text: 'INSERT INTO things VALUES (1)' });
   });
   await expect(work).rejects.toMatchObject({ code: '23505' });
   expect(await things()).toEqual([]);

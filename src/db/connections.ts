@@ -23,7 +23,7 @@ export interface DatabaseOptions {
 }
 
 /** Gets the payload of an announcement; undefined when anything may have been announced unheard. */
-export type Hearer = (payload: string | undefined) => void;
+export type NotificationListener = (payload: string | undefined) => void;
 
 const ignore = (): void => undefined;
 
@@ -45,7 +45,7 @@ export const clientSettings = (options: DatabaseOptions) => ({
 });
 
 /** Opens the pool; connects to nothing yet. */
-export function openPool(options: DatabaseOptions, hearers: ReadonlySet<Hearer>): Knex {
+export function openPool(options: DatabaseOptions, hearers: ReadonlySet<NotificationListener>): Knex {
   const connection = { ...clientSettings(options), pipeline: true };
   return knex({
     client: 'pg',
@@ -59,7 +59,7 @@ export function openPool(options: DatabaseOptions, hearers: ReadonlySet<Hearer>)
 
 /** Every connection hears what it announced itself, before it is told that its COMMIT succeeded. */
 const hearItself =
-  (hearers: ReadonlySet<Hearer>, session: string) =>
+  (hearers: ReadonlySet<NotificationListener>, session: string) =>
   (client: Client & { processID?: number }, done: (error: Error | undefined) => void): void => {
     client.on('notification', ({ processId, payload }) => {
       if (processId === client.processID) for (const hear of hearers) hear(payload);
@@ -101,7 +101,7 @@ export function poolState(owner: Knex) {
 const waitingAtMost = 1_000;
 
 /** Borrows a connection of the pool. Throws fault 503 when there is none in time. */
-export async function borrow(owner: Knex): Promise<Client> {
+export async function acquire(owner: Knex): Promise<Client> {
   try {
     if (poolState(owner).waiting >= waitingAtMost) throw new Error('Too many wait for a connection');
     return await poolOf(owner).acquireConnection();
@@ -110,20 +110,20 @@ export async function borrow(owner: Knex): Promise<Client> {
   }
 }
 
-export const giveBack = (owner: Knex, client: Client): Promise<void> =>
+export const release = (owner: Knex, client: Client): Promise<void> =>
   poolOf(owner).releaseConnection(client);
 
 /**
- * Runs `work` on a connection of its own. At `ends_at` (as `performance.now()` tells it) the connection is cut,
+ * Runs `work` on a connection of its own. At `deadline` (as `performance.now()` tells it) the connection is cut,
  * whatever is under way: what had no answer until then is answered by fault 503.
  */
 export async function onConnection<T>(
   owner: Knex,
   work: (client: Client) => Promise<T>,
-  ends_at = Infinity,
+  deadline = Infinity,
 ): Promise<T> {
-  const client = await borrow(owner);
-  const left_ms = ends_at - performance.now();
+  const client = await acquire(owner);
+  const left_ms = deadline - performance.now();
   const cut = (): void => {
     discard(client, isOver());
   };
@@ -135,7 +135,7 @@ export async function onConnection<T>(
     throw afterFailure(client, error);
   } finally {
     clearTimeout(timer);
-    await giveBack(owner, client);
+    await release(owner, client);
   }
 }
 

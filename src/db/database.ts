@@ -8,7 +8,7 @@ import type { Knex } from 'knex';
 import { Client, Query } from 'pg';
 import {
   type DatabaseOptions,
-  type Hearer,
+  type NotificationListener,
   clientSettings,
   codeOf,
   isBroken,
@@ -19,8 +19,8 @@ import {
   unavailable,
 } from './connections';
 import { type BoundedRows, type ByteBound, byteBound } from './byte-bound';
-import { createLookups } from './shared-reads';
-import { type Notices, createNotices } from './notifications';
+import { createSharedReads } from './shared-reads';
+import { type Notifications, listenForNotifications } from './notifications';
 import { Fault } from '../base/faults';
 import { violationFault } from './violations';
 
@@ -29,13 +29,13 @@ export interface Statement {
   readonly name?: string;
   readonly text: string;
   /** Finds a few rows by an index and waits for no lock: it may share a connection with others. */
-  readonly isLookup?: true;
+  readonly isSharedRead?: true;
 }
 
 export const sql = (name: string, text: string): Statement => ({ name, text });
 
 /** A statement that finds a few rows by an index and waits for no lock. */
-export const lookup = (name: string, text: string): Statement => ({ name, text, isLookup: true });
+export const sharedRead = (name: string, text: string): Statement => ({ name, text, isSharedRead: true });
 
 /** Anything that statements can be run on. */
 export interface Queryable {
@@ -49,11 +49,11 @@ export interface Queryable {
 export interface Transaction extends Queryable {
   readonly inTransaction: true;
   /** Runs a statement whose rows nobody waits for: it goes in its turn, and that it failed is told instead of COMMIT. */
-  send(statement: Statement, values?: readonly unknown[]): void;
+  exec(statement: Statement, values?: readonly unknown[]): void;
   /** Waits for what was sent so, and throws what failed. */
-  sent(): Promise<unknown>;
+  flush(): Promise<unknown>;
   /** The same, but behind all others: it goes together with COMMIT. */
-  atCommit(statement: Statement, values?: readonly unknown[]): void;
+  execBeforeCommit(statement: Statement, values?: readonly unknown[]): void;
 }
 
 export interface Database extends Queryable {
@@ -68,12 +68,12 @@ export interface Database extends Queryable {
   /**
    * Runs `work` in a transaction: what it throws rolls back, what it returns commits. A deadlock
    * or a serialization failure runs it again, so it must do nothing that cannot be repeated. At
-   * `ends_at`, as `performance.now()` tells it, it is over: fault 503. A COMMIT that had no answer
+   * `deadline`, as `performance.now()` tells it, it is over: fault 503. A COMMIT that had no answer
    * until then may have succeeded; it is neither acknowledged nor repeated.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>, ends_at?: number): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, deadline?: number): Promise<T>;
   /** The same database, for calls that take no connection of their own: it throws on any other statement. */
-  readonly lookupsOnly: Database;
+  readonly sharedReadsOnly: Database;
   /**
    * The same database, but its statements run on the pool for slow reads, with its short time limit. Too
    * slow, they throw fault 503 that names the limit.
@@ -82,7 +82,7 @@ export interface Database extends Queryable {
   /** How many connections are in use and idle, and how many calls wait for one. */
   poolState(): Readonly<Record<'used' | 'idle' | 'waiting', number>>;
   /** Hears what the database announces; what a connection of ours announces, before its COMMIT is answered. */
-  listen(hear: Hearer): Notices;
+  listen(hear: NotificationListener): Notifications;
   close(): Promise<void>;
 }
 
@@ -94,9 +94,9 @@ const retryable = new Set(['40001', '40P01']);
 
 /** Opens the pool; connects to nothing yet. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const hearers = new Set<Hearer>();
+  const hearers = new Set<NotificationListener>();
   const pool = openPool(options, hearers);
-  const lookups = createLookups(pool, options.pool_size);
+  const lookups = createSharedReads(pool, options.pool_size);
   const slowPool = openPool(slowOptions(options), hearers);
   let patient: Knex | undefined;
 
@@ -106,7 +106,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     bound?: ByteBound,
   ): Promise<Row[]> => {
     const run = (client: Client): Promise<Row[]> => runStatement<Row>(client, statement, values, bound);
-    return statement.isLookup ? lookups(run) : onConnection(pool, run);
+    return statement.isSharedRead ? lookups(run) : onConnection(pool, run);
   };
 
   const database: Database = {
@@ -114,10 +114,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     get knex() {
       return (patient ??= openPool({ ...options, pool_size: 2, statement_timeout_ms: 0 }, new Set()));
     },
-    transaction: (work, ends_at) =>
-      withRetries(() => onConnection(pool, (client) => inTransaction(client, work), ends_at), ends_at),
-    get lookupsOnly() {
-      return lookupsOnly;
+    transaction: (work, deadline) =>
+      withRetries(() => onConnection(pool, (client) => inTransaction(client, work), deadline), deadline),
+    get sharedReadsOnly() {
+      return sharedReadsOnly;
     },
     get slowReads() {
       return slowReads;
@@ -125,7 +125,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     poolState: () => poolState(pool),
     listen: (hear) => {
       hearers.add(hear);
-      return createNotices(
+      return listenForNotifications(
         () => new Client({ ...clientSettings(options), query_timeout: noticeTimeout_ms }),
         hear,
       );
@@ -135,8 +135,8 @@ export function openDatabase(options: DatabaseOptions): Database {
       await Promise.all([pool.destroy(), slowPool.destroy()]);
     },
   };
-  const lookupsOnly = withQueries(database, (statement, values, bound) => {
-    if (!statement.isLookup) throw new Error(`${statement.name} is no look-up`);
+  const sharedReadsOnly = withQueries(database, (statement, values, bound) => {
+    if (!statement.isSharedRead) throw new Error(`${statement.name} is no look-up`);
     return runOnPool(statement, values, bound);
   });
   const slowReads = withQueries(database, <Row>(...[statement, values, bound]: Parameters<Run>) =>
@@ -239,14 +239,14 @@ async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promi
     const result = await work({
       inTransaction: true,
       query: run,
-      send: (statement, values) => {
+      exec: (statement, values) => {
         const answered = run(statement, values);
         // COMMIT asks for it, where it comes to that.
         answered.catch(ignore);
         sent.push(answered);
       },
-      sent: () => Promise.all(sent),
-      atCommit: (statement, values) => last.push(() => run(statement, values)),
+      flush: () => Promise.all(sent),
+      execBeforeCommit: (statement, values) => last.push(() => run(statement, values)),
     });
     const together = [begun, ...sent, ...last.map((go) => go()), client.query('COMMIT')];
     isOver = true;
@@ -261,13 +261,13 @@ async function inTransaction<T>(client: Client, work: (tx: Transaction) => Promi
   }
 }
 
-async function withRetries<T>(run: () => Promise<T>, ends_at = Infinity): Promise<T> {
+async function withRetries<T>(run: () => Promise<T>, deadline = Infinity): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await run();
     } catch (error) {
       if (!retryable.has(codeOf(error))) throw error;
-      if (attempt >= attemptsAtMost || performance.now() > ends_at) throw unavailable(error);
+      if (attempt >= attemptsAtMost || performance.now() > deadline) throw unavailable(error);
       // Those who met once should not meet again in step.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * attempt));
     }

@@ -6,7 +6,7 @@
 import type { Knex } from 'knex';
 import { type Queryable, sql } from './database';
 import * as customers from '../../migrations/001_customers';
-import * as authority from '../../migrations/002_authority';
+import * as authCache from '../../migrations/002_authority';
 import * as resources from '../../migrations/003_resources';
 import * as tenants from '../../migrations/004_tenants';
 import * as lists from '../../migrations/005_lists';
@@ -25,7 +25,7 @@ interface Migration {
 /** In order. Names carry no extension, so that .ts in development and .js in production are the same. */
 const migrations: Readonly<Record<string, Migration>> = {
   '001_customers': customers,
-  '002_authority': authority,
+  '002_authority': authCache,
   '003_resources': resources,
   '004_tenants': tenants,
   '005_lists': lists,

@@ -9,7 +9,7 @@ import type { Client } from 'pg';
 /** The one channel; a payload says what has changed. */
 export const channel = 'treeline';
 
-export interface Notices {
+export interface Notifications {
   /** Whether everything is known that was announced until less than a second ago. */
   isCurrent(): boolean;
   close(): Promise<void>;
@@ -20,7 +20,10 @@ const heartbeat_ms = 250;
 const current_ms = 750;
 
 /** `hear` gets each payload, and undefined when anything may have been announced unheard. */
-export function createNotices(connect: () => Client, hear: (payload: string | undefined) => void): Notices {
+export function listenForNotifications(
+  connect: () => Client,
+  hear: (payload: string | undefined) => void,
+): Notifications {
   const closing = new AbortController();
   const { signal } = closing;
   const pause = (): Promise<void> => sleep(heartbeat_ms, undefined, { signal, ref: false });

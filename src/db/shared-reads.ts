@@ -5,7 +5,7 @@
  */
 import type { Knex } from 'knex';
 import type { Client } from 'pg';
-import { afterFailure, borrow, giveBack } from './connections';
+import { afterFailure, acquire, release } from './connections';
 
 /** A connection in use. */
 interface Shared {
@@ -24,21 +24,21 @@ function leastUsed(places: readonly (Shared | undefined)[]): number {
   return least;
 }
 
-export function createLookups(pool: Knex, pool_size: number) {
+export function createSharedReads(pool: Knex, pool_size: number) {
   // Under load they are never given back, so there must be one more for everything else.
   const places = new Array<Shared | undefined>(Math.max(1, Math.min(sharedAtMost, pool_size - 1)));
 
   const giveUp = async (place: number, shared: Shared): Promise<void> => {
     if (places[place] === shared) places[place] = undefined;
     await shared.client.then(
-      (client) => giveBack(pool, client),
+      (client) => release(pool, client),
       () => undefined,
     );
   };
 
   return async <T>(run: (client: Client) => Promise<T>): Promise<T> => {
     const place = leastUsed(places);
-    const shared = (places[place] ??= { client: borrow(pool), users: 0 });
+    const shared = (places[place] ??= { client: acquire(pool), users: 0 });
     shared.users += 1;
     try {
       const client = await shared.client;

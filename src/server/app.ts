@@ -14,7 +14,7 @@ import { auditMethods } from '../features/audit/methods';
 import { keepAuditPartitions } from '../features/audit/partitions';
 import type { Config } from '../base/config';
 import { purgeEndedTokens } from '../core/auth/authenticate-token';
-import { createAuthority } from '../core/auth/auth-cache';
+import { createAuthCache } from '../core/auth/auth-cache';
 import { openCredentials } from '../core/auth/credentials';
 import type { Core } from '../core/call/dispatch';
 import { purgeIdempotencyKeys } from '../core/call/idempotency';
@@ -33,7 +33,7 @@ import { boundBytes } from '../api/http/bytes';
 import { boundConnections } from '../api/http/connections';
 import { takeLoopTurns } from '../api/http/loop-turns';
 import { docsRoutes } from '../api/docs/routes';
-import { tellWhen } from '../api/http/request';
+import { setRetryAfter } from '../api/http/request';
 import { jsonFace } from '../api/json/routes';
 import { resellerDocs } from '../api/reseller/docs';
 import { resellerFace } from '../api/reseller/routes';
@@ -83,14 +83,14 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   const core: Core = {
     config,
     db,
-    authority: createAuthority(db, (payload) => {
+    authCache: createAuthCache(db, (payload) => {
       if (payload === undefined || payload === queuesTable) wakeSender();
     }),
     turns: createTurns(config),
     log,
     credentials: openCredentials(secret_key, config.secret_key_previous),
     registry: createRegistry(allMethods(() => core)),
-    changed: createOutbox(config),
+    onChange: createOutbox(config),
     observe: metrics.observe,
   };
   const app = createServer(config, log);
@@ -124,7 +124,7 @@ export async function createApp({ config, db, log, secret_key }: AppOptions): Pr
   app.addHook('onClose', async () => {
     clearInterval(purge);
     await sender.close();
-    await core.authority.close();
+    await core.authCache.close();
   });
   await app.ready();
   return app;
@@ -177,7 +177,8 @@ function createServer(config: Config, log: Logger): FastifyInstance {
   hangUpWhenClosing(app);
   app.setNotFoundHandler(nothingHere);
   app.setErrorHandler((error: FastifyError | Fault, request, reply) => {
-    if (error instanceof Fault) return tellWhen(reply.code(error.http), error).send({ error: error.message });
+    if (error instanceof Fault)
+      return setRetryAfter(reply.code(error.http), error).send({ error: error.message });
     const status = error.statusCode ?? 500;
     if (error instanceof BrowserRefused) return reply.code(status).type('text/plain').send(error.message);
     if (status < 500) return reply.code(status).send({ error: error.message });

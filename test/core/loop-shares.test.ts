@@ -11,8 +11,8 @@ const waitingAtMost = 1_000;
 
 /** A step that keeps the loop busy. */
 function work(ms: number): void {
-  const ends_at = performance.now() + ms;
-  while (performance.now() < ends_at);
+  const deadline = performance.now() + ms;
+  while (performance.now() < deadline);
 }
 
 const turn = (): Promise<void> =>

@@ -95,7 +95,7 @@ test('slow reads leave payments alone, and one that is too slow is fault 503 tha
 test('a look-up is refused any other statement', async () => {
   await onServer({}, async (server) => {
     await expect(
-      Promise.resolve().then(() => server.db.lookupsOnly.query(sql('other', 'SELECT 1'))),
+      Promise.resolve().then(() => server.db.sharedReadsOnly.query(sql('other', 'SELECT 1'))),
     ).rejects.toThrow('other is no look-up');
   });
 });

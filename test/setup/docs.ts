@@ -12,7 +12,7 @@ import { runCommand } from '../../src/commands/program';
 import { settings } from '../../src/base/config';
 import type { Method } from '../../src/core/call/method';
 import type { Operation } from '../../src/core/call/operation';
-import { rightInWords } from '../../src/core/tree/rights';
+import { describeRight } from '../../src/core/tree/rights';
 import { declared } from '../../src/core/schema/schema';
 import { type Attribute, attributes, requiredAttributes } from '../../src/features/customers/fields';
 import { openDatabase } from '../../src/db/database';
@@ -25,7 +25,7 @@ import { faultKinds } from '../../src/base/faults';
 import { limitedResources } from '../../src/base/limits';
 import { resellerOperations } from '../../src/api/reseller/operations';
 import { tenantOperations } from '../../src/api/tenant/operations/operations';
-import { faultsOf, typeInWords, wireType } from '../../src/core/schema/describe';
+import { faultsOf, describeType, wireType } from '../../src/core/schema/describe';
 import { renewedLimits } from './limits-page';
 import { schemaDump } from './schema-dump';
 
@@ -75,7 +75,7 @@ const numbersOf = (method: Method): string =>
   [...new Set(faultsOf(method).map((name) => faultKinds[name].number))].join(', ');
 
 const rightCell = ({ right }: Method): string => {
-  const words = rightInWords(right);
+  const words = describeRight(right);
   return words === undefined ? '' : words.replace(/^\S+/, code);
 };
 
@@ -129,7 +129,7 @@ function defaultOf(name: string, { fallback }: Attribute): string {
 
 const attributeRows = Object.entries<Attribute>(attributes).map(([name, attribute]) => [
   code(name),
-  typeInWords(attribute.schema),
+  describeType(attribute.schema),
   defaultOf(name, attribute),
   declared(attribute.schema).description,
 ]);

@@ -8,7 +8,7 @@ import { settings } from '../../src/base/config';
 import type { Method } from '../../src/core/call/method';
 import type { Operation } from '../../src/core/call/operation';
 import { declared } from '../../src/core/schema/schema';
-import { newestQuery } from '../../src/core/call/cursor-pagination';
+import { cursorQuery } from '../../src/core/call/cursor-pagination';
 import { tenantBase } from '../../src/api/tenant/routes';
 import { type FaultName, faultKinds } from '../../src/base/faults';
 import { resellerOperations } from '../../src/api/reseller/operations';
@@ -71,7 +71,7 @@ const fixed: readonly (readonly [what: string, amount: string, heard: Heard])[] 
   ['Calls in one multicall', String(multicallLimit), 'bad_parameter'],
   [
     'Rows on one page of the tenant API (`page_size`)',
-    String(declared(newestQuery.page_size)['maximum']),
+    String(declared(cursorQuery.page_size)['maximum']),
     'bad_parameter',
   ],
 ];

@@ -1,9 +1,9 @@
 /** The methods and operations as a page to read: plain HTML without scripts, made once from the declarations. */
 import type { Method } from '../../core/call/method';
 import type { Operation } from '../../core/call/operation';
-import { rightInWords } from '../../core/tree/rights';
+import { describeRight } from '../../core/tree/rights';
 import { type TSchema, declared } from '../../core/schema/schema';
-import { faultsOf, typeInWords } from '../../core/schema/describe';
+import { faultsOf, describeType } from '../../core/schema/describe';
 import { faultKinds } from '../../base/faults';
 import { type RestDocs, answered, statusesOf } from '../rest/docs';
 import { style } from './style';
@@ -73,7 +73,7 @@ function sectionOf(method: Method): string {
 }
 
 function headOf(name: string, { summary, right }: Method, refusals: string): string {
-  const words = rightInWords(right);
+  const words = describeRight(right);
   const needed = words === undefined ? '' : `Right: ${words}. `;
   return `<h2 id="${idOf(name)}">${escape(name)}</h2><p>${prose(summary)}</p>
 <p class="note">${escape(needed + refusals)}</p>`;
@@ -89,11 +89,11 @@ interface Tongue {
   readonly type: (schema: TSchema) => string;
   readonly text: (description: string) => string;
 }
-const xmlRpc: Tongue = { type: typeInWords, text: (description) => description };
+const xmlRpc: Tongue = { type: describeType, text: (description) => description };
 const jsonTypes: Readonly<Record<string, string>> = { int: 'integer', double: 'number', struct: 'object' };
 const json: Tongue = {
   type: (schema) =>
-    typeInWords(schema)
+    describeType(schema)
       .replace(/^\w+/, (word) => (declared(schema).format === 'uuid' ? 'uuid' : (jsonTypes[word] ?? word)))
       .replace(/^(uuid.*), at most 36/, '$1')
       .replace(' or nil', ' or null'),

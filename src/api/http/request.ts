@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Core } from '../../core/call/dispatch';
-import { endOf, inTime } from '../../core/call/deadline';
+import { deadlineOf, withDeadline } from '../../core/call/deadline';
 import type { Caller } from '../../core/call/method';
 import { Fault } from '../../base/faults';
 import { type Authenticate, Challenge } from './auth/authenticate';
@@ -27,7 +27,7 @@ export function identifyWith(
 ) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
-      const caller = await inTime(endOf(core), authenticate(request.raw, request.id));
+      const caller = await withDeadline(deadlineOf(core), authenticate(request.raw, request.id));
       if (caller instanceof Challenge) {
         const body = { error: 'Authentication is required' };
         return await reply.code(401).header('www-authenticate', caller.lines).send(body);
@@ -38,7 +38,7 @@ export function identifyWith(
       if (!(error instanceof Fault)) throw error;
       core.log.warn('Refused', { request_id: request.id, fault: error.number, reason: error.message });
       if (error.http !== 429) return await refuse(reply, error);
-      return tellWhen(reply.code(429), error).send({ error: error.message });
+      return setRetryAfter(reply.code(429), error).send({ error: error.message });
     }
   };
 }
@@ -55,16 +55,16 @@ export const queueFaultsWith =
   };
 
 /** Says when to come again, where the fault does. */
-export const tellWhen = (reply: FastifyReply, { about: { retry_after_s } }: Fault): FastifyReply =>
+export const setRetryAfter = (reply: FastifyReply, { about: { retry_after_s } }: Fault): FastifyReply =>
   retry_after_s === undefined ? reply : reply.header('retry-after', retry_after_s);
 
 /** What a face knows of a call without looking at its content: its name in the log, its caller, its time. */
-export function arrivalOf({ config }: Core, request: FastifyRequest) {
+export function requestContext({ config }: Core, request: FastifyRequest) {
   if (!request.caller) throw new Error('A request came to its handler without a caller');
   return {
     request_id: request.id,
     caller: request.caller,
-    ends_at: arrivedAt(request.raw) + config.call_timeout_ms,
+    deadline: arrivedAt(request.raw) + config.call_timeout_ms,
     hold: (bytes: number) => request.held?.more(bytes),
   };
 }

@@ -11,7 +11,7 @@ import { Fault, badParameter } from '../../base/faults';
 import { bodyOf } from '../http/answer';
 import type { Authenticate } from '../http/auth/authenticate';
 import { markRepeatable } from '../http/bytes';
-import { arrivalOf, identifyWith, queueFaultsWith, readBody, tellWhen } from '../http/request';
+import { requestContext, identifyWith, queueFaultsWith, readBody, setRetryAfter } from '../http/request';
 import { limitsOf } from '../http/limits';
 import { isBounded } from '../http/pieces';
 import { readMembers } from './values';
@@ -37,7 +37,7 @@ export function jsonFace(app: FastifyInstance, core: Core, authenticate: Authent
         if (body instanceof Fault) throw body;
         return { method: request.params.method, members: await readMembers(body, limitsOf(core)) };
       };
-      return send(reply, await dispatch(core, { ...arrivalOf(core, request), read }));
+      return send(reply, await dispatch(core, { ...requestContext(core, request), read }));
     },
   });
   if (core.config.api_php === 'on') phpForm(app, core, authenticate);
@@ -55,7 +55,7 @@ function phpForm(app: FastifyInstance, core: Core, authenticate: Authenticate): 
     errorHandler: queueFaultsWith(send),
     handler: async (request, reply) => {
       const read = () => readPhp(core, request.query);
-      return send(reply, await dispatch(core, { ...arrivalOf(core, request), read }));
+      return send(reply, await dispatch(core, { ...requestContext(core, request), read }));
     },
   });
 }
@@ -79,7 +79,7 @@ async function readPhp(
 async function send(reply: FastifyReply, outcome: Outcome): Promise<FastifyReply> {
   markRepeatable(reply, outcome);
   const body = await bodyOf(writeJson(outcome, reply.request.id), isBounded(outcome));
-  return (outcome instanceof Fault ? tellWhen(reply.code(outcome.http), outcome) : reply.code(200))
+  return (outcome instanceof Fault ? setRetryAfter(reply.code(outcome.http), outcome) : reply.code(200))
     .type('application/json; charset=utf-8')
     .send(body);
 }

@@ -16,11 +16,11 @@ import { badParameter } from '../../base/faults';
 import { balanceOf } from './balance';
 import {
   type Replacement,
-  beforeCreatingReseller,
-  beforeReplacing,
+  loadForResellerCreation,
+  loadForReplacement,
   createReseller,
-  demandPeopleOfStore,
-  demandReseller,
+  assertPeopleOfStore,
+  assertReseller,
   hashPasswords,
   pageOfResellers,
   removeReseller,
@@ -96,9 +96,9 @@ const resellers: readonly Operation[] = [
     result: shown,
     faults: ['wrong_reference', 'conflict'],
     idempotent: true,
-    checkParams: demandPeopleOfStore,
+    checkParams: assertPeopleOfStore,
     prepare: hashPasswords,
-    ahead: beforeCreatingReseller,
+    load: loadForResellerCreation,
     run: createReseller,
   }),
   defineOperation({
@@ -110,7 +110,7 @@ const resellers: readonly Operation[] = [
     params: uuidInPath,
     result: shown,
     faults: ['not_found'],
-    run: (call, { uuid: key }) => demandReseller(call, key),
+    run: (call, { uuid: key }) => assertReseller(call, key),
   }),
   defineOperation({
     verb: 'PUT',
@@ -134,7 +134,7 @@ const resellers: readonly Operation[] = [
     checkParams: ({ uuid: _uuid, ...given }) => {
       wantedOf(given);
     },
-    ahead: beforeReplacing,
+    load: loadForReplacement,
     run: (call, { uuid: key, ...given }, _prepared, accounts) => {
       const wanted = wantedOf(given);
       return 'amount' in wanted

@@ -1,8 +1,8 @@
 /** What the actor has. */
 import type { Money } from '../../core/schema/schema';
-import { type Queryable, lookup } from '../../db/database';
+import { type Queryable, sharedRead } from '../../db/database';
 
-const balanceStatement = lookup(
+const balanceStatement = sharedRead(
   'own_balance',
   'SELECT balance::text, credit_limit::text, base_currency AS currency FROM customers WHERE i_customer = $1',
 );

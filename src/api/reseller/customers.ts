@@ -6,12 +6,12 @@ import { asRanges } from '../../base/config';
 import { changesBetween } from '../../core/call/audit';
 import { readPage } from '../../core/call/bounded-rows';
 import { isUuid } from '../../core/schema/formats';
-import { inWords } from '../../core/schema/field-aliases';
+import { withFieldAliases } from '../../core/schema/field-aliases';
 import type { Call, Id } from '../../core/call/method';
 import type { Page } from '../../core/call/operation';
 import type { Money } from '../../core/schema/schema';
 import {
-  beforeCreation,
+  loadForCreation,
   createCustomer,
   deleteCustomer,
   updateCustomer,
@@ -31,8 +31,8 @@ import {
   placeOfReseller,
   setDetails,
 } from './repository';
-import { demandStore, findStore } from './stores';
-import { type NewUser, createUser, demandRole } from './users';
+import { assertStore, findStore } from './stores';
+import { type NewUser, createUser, assertRole } from './users';
 
 export interface Replacement {
   readonly name: string;
@@ -51,9 +51,9 @@ export interface NewReseller extends Replacement {
 const words = { contact: 'contact_name', web_login: 'name', i_customer: 'balance' };
 
 /** Throws fault 400: a store front needs people. */
-export function demandPeopleOfStore(given: People): void {
+export function assertPeopleOfStore(given: People): void {
   const { store_front = null } = given;
-  if (store_front !== null) demandPeople(given);
+  if (store_front !== null) assertPeople(given);
 }
 
 /** The passwords of the users, one after the other: each waits for its turn. */
@@ -75,12 +75,12 @@ const coreOf = ({ name, contact_name: contact, phone = null }: NewReseller) => (
 });
 
 /** The store, and what the new customer stands on. */
-export const beforeCreatingReseller = (db: Transaction, actor: Id, given: NewReseller) =>
+export const loadForResellerCreation = (db: Transaction, actor: Id, given: NewReseller) =>
   Promise.all([
     given.store_front === undefined || given.store_front === null
       ? null
       : findStore(db, actor.i_customer, given.store_front),
-    beforeCreation(db, actor, coreOf(given)),
+    loadForCreation(db, actor, coreOf(given)),
   ]);
 
 /** Makes a customer directly below the actor, with everything that came with it. */
@@ -88,17 +88,17 @@ export async function createReseller(
   call: Call,
   given: NewReseller,
   hashes: readonly string[],
-  [i_store, found]: Awaited<ReturnType<typeof beforeCreatingReseller>>,
+  [i_store, found]: Awaited<ReturnType<typeof loadForResellerCreation>>,
 ): Promise<CustomerRow> {
   const { name, users = [], addresses = [] } = given;
   if (i_store === undefined) throw wrongReference('store_front');
   const [, , i_customer] = found;
   // They go to the database together, in this order.
-  const [, , made] = await inWords(words, () =>
+  const [, , made] = await withFieldAliases(words, () =>
     Promise.all([
       createCustomer(call, coreOf(given), undefined, found),
       isPlain(given) ? undefined : writeDetails(call, i_customer, given, i_store),
-      isAlone(given) ? demandReseller(call, i_customer) : undefined,
+      isAlone(given) ? assertReseller(call, i_customer) : undefined,
     ]),
   );
   for (const address of addresses) await makeOwned(call, addressKind, address, i_customer);
@@ -106,7 +106,7 @@ export async function createReseller(
   for (const [index, user] of users.entries()) {
     await createUser(call, home, user, hashes[index] ?? '', `users[${index}]`);
   }
-  return recordDetails(call, noDetails, made ?? (await demandReseller(call, i_customer)));
+  return recordDetails(call, noDetails, made ?? (await assertReseller(call, i_customer)));
 }
 
 /** It comes with nothing that the core's customer does not have. */
@@ -119,11 +119,11 @@ const isAlone = ({ users = [], addresses = [] }: NewReseller): boolean =>
 
 type People = Pick<NewReseller, 'store_front' | 'users' | 'addresses'>;
 
-function demandPeople({ users = [], addresses = [] }: People): void {
+function assertPeople({ users = [], addresses = [] }: People): void {
   if (users.length === 0) throw badParameter('users', 'is required with store_front: at least one user');
   if (addresses.length === 0)
     throw badParameter('addresses', 'is required with store_front: at least one address');
-  for (const [index, user] of users.entries()) demandRole(user, `users[${index}]`);
+  for (const [index, user] of users.entries()) assertRole(user, `users[${index}]`);
 }
 
 /** Replaces what a customer is; its users and addresses have paths of their own and stay. */
@@ -133,22 +133,24 @@ export async function replaceReseller(call: Call, uuid: string, given: Replaceme
   if (!place) throw notFound();
   const { name, contact_name: contact, phone = null, store_front = null } = given;
   // A wrong store is told before a taken name.
-  const i_store = store_front === null ? null : await demandStore(db, place.i_wholesaler, store_front);
+  const i_store = store_front === null ? null : await assertStore(db, place.i_wholesaler, store_front);
   if (i_store !== null && !(await hasPeople(db, place.id)))
     throw badParameter(
       'store_front',
       'is only for customers with at least one user and one address, and with store users only',
     );
-  await inWords(words, () => updateCustomer(call, { i_customer: place.id, name, contact, phone }, undefined));
+  await withFieldAliases(words, () =>
+    updateCustomer(call, { i_customer: place.id, name, contact, phone }, undefined),
+  );
   const [, after] = await Promise.all([
     writeDetails(call, place.id, given, i_store),
-    demandReseller(call, place.id),
+    assertReseller(call, place.id),
   ]);
   return recordDetails(call, place, after);
 }
 
 /** The accounts between which credit is handed on; undefined for a change of another kind. */
-export const beforeReplacing = (
+export const loadForReplacement = (
   db: Transaction,
   actor: Id,
   { uuid, balance }: { readonly uuid: string; readonly balance?: Money },
@@ -164,10 +166,10 @@ export async function transferTo(
   if (!accounts?.receiver) throw notFound();
   const { i_customer } = accounts.receiver;
   // They go to the database together, in this order.
-  const [, after] = await inWords(words, () =>
+  const [, after] = await withFieldAliases(words, () =>
     Promise.all([
       transferFunds(call, { i_customer, amount }, undefined, accounts),
-      demandReseller(call, i_customer),
+      assertReseller(call, i_customer),
     ]),
   );
   return after;
@@ -182,7 +184,7 @@ export async function removeReseller(call: Call, uuid: string, close_balance: bo
   return { closed, returned, debt };
 }
 
-export async function demandReseller(
+export async function assertReseller(
   call: Pick<Call<Queryable>, 'db' | 'actor'>,
   key: string | number,
 ): Promise<CustomerRow> {

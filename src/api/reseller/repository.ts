@@ -2,7 +2,7 @@
 import type { RowQuery } from '../../core/call/bounded-rows';
 import type { Actor } from '../../core/tree/rights';
 import type { Money } from '../../core/schema/schema';
-import { type Queryable, type Transaction, lookup, sql } from '../../db/database';
+import { type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
 
 /** So many users and addresses are shown within a customer; all of them have a path of their own. */
 const nestedAtMost = 100;
@@ -70,11 +70,11 @@ interface AddressObject {
 }
 
 const isBelow = '$2 = ANY(c.path) AND c.i_customer <> $2';
-const findByUuidStatement = lookup(
+const findByUuidStatement = sharedRead(
   'reseller_by_uuid',
   `SELECT ${customerColumns} FROM customers c WHERE c.uuid = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
 );
-const findByIdStatement = lookup(
+const findByIdStatement = sharedRead(
   'reseller_by_id',
   `SELECT ${customerColumns} FROM customers c WHERE c.i_customer = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
 );
@@ -83,12 +83,12 @@ const listStatement = sql(
   `SELECT ${customerColumns} FROM customers c
    WHERE c.i_wholesaler = $1 AND c.deleted_at IS NULL AND c.i_customer > $2 ORDER BY c.i_customer LIMIT $3`,
 );
-const idStatement = lookup(
+const idStatement = sharedRead(
   'reseller_id',
   `SELECT c.i_customer AS id, c.i_wholesaler FROM customers c
    WHERE c.uuid = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
 );
-const placeStatement = lookup(
+const placeStatement = sharedRead(
   'reseller_place',
   'SELECT c.i_customer AS id FROM customers c WHERE c.uuid = $1 AND c.i_wholesaler = $2',
 );
@@ -175,11 +175,11 @@ export async function hasPeople(db: Queryable, i_customer: number): Promise<bool
 }
 
 const isLivingUser = 'u.i_customer = $1 AND u.deleted_at IS NULL AND NOT u.is_recovery';
-const findUserStatement = lookup(
+const findUserStatement = sharedRead(
   'reseller_user',
   `SELECT ${userColumns}, u.i_web_user AS id FROM users u WHERE ${isLivingUser} AND u.uuid = $2`,
 );
-const findUserByIdStatement = lookup(
+const findUserByIdStatement = sharedRead(
   'reseller_user_by_id',
   `SELECT ${userColumns}, u.i_web_user AS id FROM users u WHERE ${isLivingUser} AND u.i_web_user = $2`,
 );
@@ -188,11 +188,11 @@ const listUsersStatement = sql(
   `SELECT ${userColumns}, u.i_web_user AS id FROM users u WHERE ${isLivingUser} AND u.i_web_user > $2
    ORDER BY u.i_web_user LIMIT $3`,
 );
-const userPlaceStatement = lookup(
+const userPlaceStatement = sharedRead(
   'reseller_user_place',
   'SELECT i_web_user AS id FROM users u WHERE u.i_customer = $1 AND u.uuid = $2',
 );
-const standingStatement = lookup(
+const standingStatement = sharedRead(
   'standing',
   'SELECT name, i_store IS NOT NULL AS buys_at_store FROM customers WHERE i_customer = $1',
 );

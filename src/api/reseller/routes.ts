@@ -5,7 +5,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { authenticateUser } from '../../core/auth/authenticate-user';
-import type { Named } from '../../core/tree/actors';
+import type { CustomerRef } from '../../core/tree/actors';
 import type { Core } from '../../core/call/dispatch';
 import type { Caller } from '../../core/call/method';
 import type { Operation, Page } from '../../core/call/operation';
@@ -48,7 +48,7 @@ function headerOf(request: FastifyRequest, name: string): string | undefined {
   return Buffer.from(values[0] ?? '', 'latin1').toString('utf8');
 }
 
-function onBehalf(request: FastifyRequest, { on_behalf, verb, path }: Operation): Named | undefined {
+function onBehalf(request: FastifyRequest, { on_behalf, verb, path }: Operation): CustomerRef | undefined {
   const given = request.raw.headersDistinct['x-auth-for'];
   if (given === undefined) return undefined;
   if (on_behalf === 'refused') throw badParameter('X-Auth-For', `must not be sent with ${verb} ${path}`);

@@ -31,7 +31,7 @@ export async function findStore(db: Transaction, i_owner: number, uuid: string):
 }
 
 /** The same; throws fault 401 of the core, HTTP 400. */
-export async function demandStore(db: Transaction, i_owner: number, uuid: string): Promise<number> {
+export async function assertStore(db: Transaction, i_owner: number, uuid: string): Promise<number> {
   const i_store = await findStore(db, i_owner, uuid);
   if (i_store === undefined) throw wrongReference('store_front');
   return i_store;

@@ -4,7 +4,7 @@
  */
 import { narrowStep, readPage } from '../../core/call/bounded-rows';
 import { isUuid } from '../../core/schema/formats';
-import { inWords } from '../../core/schema/field-aliases';
+import { withFieldAliases } from '../../core/schema/field-aliases';
 import type { Call } from '../../core/call/method';
 import { type Operation, type Page, defineOperation, definePage, pageQuery } from '../../core/call/operation';
 import { editBelow } from '../../core/tree/rights';
@@ -82,7 +82,7 @@ function fullName({ contact_first_name, contact_last_name }: Fields): string | n
 }
 
 /** Who buys at a store front has store users only. */
-export function demandRole({ role_id }: Pick<Fields, 'role_id'>, place = ''): void {
+export function assertRole({ role_id }: Pick<Fields, 'role_id'>, place = ''): void {
   if (role_id !== 3)
     throw badParameter(memberOf(place)('role_id'), "must be 3 for a user of a store's customer");
 }
@@ -99,11 +99,11 @@ export async function createUser(
 ): Promise<number> {
   const member = memberOf(place);
   const { name, contact_first_name = null, contact_last_name = null, email = null } = user;
-  const words = {
+  const fieldAliases = {
     web_password: member('password'),
     web_login: member('name'),
   };
-  return inWords(words, async () => {
+  return withFieldAliases(fieldAliases, async () => {
     const made = {
       web_login: loginOf(name, home),
       web_password: user.password,
@@ -116,7 +116,7 @@ export async function createUser(
   });
 }
 
-async function demandUser(call: Pick<Call<Database>, 'db' | 'actor'>, uuid: string): Promise<UserObject> {
+async function assertUser(call: Pick<Call<Database>, 'db' | 'actor'>, uuid: string): Promise<UserObject> {
   const user = await findResellerUser(call.db, call.actor.i_customer, uuid);
   if (!user) throw notFound('User');
   return user;
@@ -142,7 +142,7 @@ async function listUsers(
 async function postUser(call: Call, user: NewUser, password_hash: string): Promise<UserObject> {
   const { i_customer } = call.actor;
   const home = { i_customer, ...(await standingOf(call.db, i_customer)) };
-  if (home.buys_at_store) demandRole(user);
+  if (home.buys_at_store) assertRole(user);
   const id = await createUser(call, home, user, password_hash);
   const made = await findResellerUser(call.db, i_customer, id);
   if (!made) throw notFound('User');
@@ -161,13 +161,13 @@ async function putUser(
   ]);
   if (!before) throw notFound('User');
   const home = { i_customer: actor.i_customer, ...standing };
-  if (home.buys_at_store) demandRole(given);
+  if (home.buys_at_store) assertRole(given);
   // A login that another face gave stays what it is until the user is given another name.
   const isRenamed = given.name !== before.name;
   // Billing, reporter and NOC are one role here: which of them it is, stays.
   const level = given.role_id === before.role_id ? undefined : levels[given.role_id];
   const { contact_first_name = null, contact_last_name = null, email = null } = given;
-  await inWords({ web_password: 'password', web_login: 'name' }, () =>
+  await withFieldAliases({ web_password: 'password', web_login: 'name' }, () =>
     updateWebUser(
       call,
       {
@@ -229,7 +229,7 @@ export const userOperations: readonly Operation[] = [
     params: uuidInPath,
     result: userShown,
     faults: ['not_found'],
-    run: (call, { uuid }) => demandUser(call, uuid),
+    run: (call, { uuid }) => assertUser(call, uuid),
   }),
   defineOperation({
     verb: 'PUT',

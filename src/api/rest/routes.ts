@@ -5,10 +5,10 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Asked, type Core, type Outcome, dispatch } from '../../core/call/dispatch';
-import type { Named } from '../../core/tree/actors';
+import { type ParsedCall, type Core, type Outcome, dispatch } from '../../core/call/dispatch';
+import type { CustomerRef } from '../../core/tree/actors';
 import { isUuid } from '../../core/schema/formats';
-import { endOf, inTime } from '../../core/call/deadline';
+import { deadlineOf, withDeadline } from '../../core/call/deadline';
 import type { Caller } from '../../core/call/method';
 import type { Operation } from '../../core/call/operation';
 import { type Check, compileCheck } from '../../core/schema/parameters';
@@ -17,7 +17,7 @@ import type { Struct, Value } from '../../core/schema/values';
 import { Fault, badParameter } from '../../base/faults';
 import { BrowserRefused } from '../http/auth/browser';
 import { markRepeatable } from '../http/bytes';
-import { arrivalOf, readBody, tellWhen } from '../http/request';
+import { requestContext, readBody, setRetryAfter } from '../http/request';
 import { limitsOf } from '../http/limits';
 import { readMembers } from '../json/values';
 
@@ -41,7 +41,7 @@ export interface RestFace {
   /** Throws a fault or `Refused`. */
   readonly identify: (request: FastifyRequest) => Promise<Caller>;
   /** The actor that a header or the query names; throws a fault. */
-  readonly onBehalf: (request: FastifyRequest, operation: Operation) => Named | undefined;
+  readonly onBehalf: (request: FastifyRequest, operation: Operation) => CustomerRef | undefined;
   /** Parameters of the query that are the face's own. */
   readonly ownQuery: readonly string[];
   /** The body of an answer; `result` as the operation answers it. */
@@ -58,7 +58,7 @@ export interface Answering {
 
 export function answeringOf(core: Core, refuse: RestFace['refuse']): Answering {
   const send: Answering['send'] = (reply, refusal) => {
-    if (refusal instanceof Fault) tellWhen(reply, refusal);
+    if (refusal instanceof Fault) setRetryAfter(reply, refusal);
     return json(reply.code(refusal.http)).send(refuse(refusal, reply.request.id));
   };
   // What fails before there is a call, such as a body over the limit, has the form of the face too.
@@ -85,7 +85,7 @@ export function restRoutes(app: FastifyInstance, core: Core, face: RestFace): vo
   const { send, errorHandler } = answeringOf(core, face.refuse);
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
-      request.caller = await inTime(endOf(core), face.identify(request));
+      request.caller = await withDeadline(deadlineOf(core), face.identify(request));
       return undefined;
     } catch (error) {
       if (!(error instanceof Fault || error instanceof Refused)) throw error;
@@ -152,7 +152,7 @@ async function answer(
   request: FastifyRequest,
 ): Promise<Outcome> {
   const body = await readBody(core, request);
-  const read = async (): Promise<Asked> => {
+  const read = async (): Promise<ParsedCall> => {
     if (body instanceof Fault) throw body;
     const members = await membersOf(core, face, operation, request, body);
     return {
@@ -162,7 +162,7 @@ async function answer(
       idempotency: operation.idempotent ? keyOf(request, operation, members) : undefined,
     };
   };
-  return dispatch(core, { ...arrivalOf(core, request), read });
+  return dispatch(core, { ...requestContext(core, request), read });
 }
 
 /** The members of path, query and body; each must stand where it is declared. */

@@ -34,7 +34,7 @@ export async function identify(core: Core, request: FastifyRequest): Promise<Cal
   const visit = visitOf(core, request);
   const shown = shownBy(request);
   if (!shown) throw new Refused(401, 'A token or an access key is required', 'AUTHENTICATION_REQUIRED');
-  if (shown.kind === 'cookie') demandJson(request);
+  if (shown.kind === 'cookie') assertJson(request);
   const find = shown.kind === 'access key' ? callerOfAccessKey : callerOfToken;
   const caller = await find(core, visit, shown.secret);
   if (!caller)
@@ -51,7 +51,7 @@ export function visitOf(core: Core, request: FastifyRequest) {
 }
 
 /** Forms of other pages, which some browsers send without an origin, cannot have this type. */
-function demandJson(request: FastifyRequest): void {
+function assertJson(request: FastifyRequest): void {
   if (request.method === 'GET') return;
   // The type is gone from `headers`, where Fastify would judge it.
   const [type = ''] = request.raw.headersDistinct['content-type'] ?? [];

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Named } from '../../core/tree/actors';
+import type { CustomerRef } from '../../core/tree/actors';
 import type { Core } from '../../core/call/dispatch';
 import { isUuid } from '../../core/schema/formats';
 import type { Operation, Page } from '../../core/call/operation';
@@ -31,7 +31,7 @@ export function tenantFace(app: FastifyInstance, core: Core, operations: readonl
 }
 
 /** The customer below the caller that the query names; whoever is not below does not exist. */
-function onBehalf(request: FastifyRequest): Named | undefined {
+function onBehalf(request: FastifyRequest): CustomerRef | undefined {
   const { customer_id } = request.query as Record<string, unknown>;
   if (customer_id === undefined || customer_id === '') return undefined;
   if (typeof customer_id !== 'string') throw badParameter('customer_id', 'is given more than once');

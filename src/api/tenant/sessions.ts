@@ -3,7 +3,7 @@ import { serialize } from 'cookie';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { endToken, logIn, tokenLife_s } from '../../core/auth/authenticate-token';
 import type { Core } from '../../core/call/dispatch';
-import { endOf, inTime } from '../../core/call/deadline';
+import { deadlineOf, withDeadline } from '../../core/call/deadline';
 import { compileCheck } from '../../core/schema/parameters';
 import { type Static, struct, text } from '../../core/schema/schema';
 import { Fault } from '../../base/faults';
@@ -31,7 +31,7 @@ export function sessionRoutes(app: FastifyInstance, core: Core, answering: Answe
         errorHandler: answering.errorHandler,
         handler: async (request, reply) => {
           try {
-            const body = await inTime(endOf(core), work(request, reply));
+            const body = await withDeadline(deadlineOf(core), work(request, reply));
             return await answering.json(reply.code(200)).send(JSON.stringify(body));
           } catch (error) {
             if (!(error instanceof Fault || error instanceof Refused)) throw error;

@@ -5,14 +5,14 @@
  * XML-RPC answer is owed.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Asked, type Core, type Outcome, dispatch } from '../../core/call/dispatch';
+import { type ParsedCall, type Core, type Outcome, dispatch } from '../../core/call/dispatch';
 import { runInSteps } from '../../core/fairness/event-loop';
-import { membersOf } from '../../core/call/xmlrpc-params';
+import { paramsStruct } from '../../core/call/xmlrpc-params';
 import { Fault } from '../../base/faults';
 import { bodyOf } from '../http/answer';
 import type { Authenticate } from '../http/auth/authenticate';
 import { markRepeatable } from '../http/bytes';
-import { arrivalOf, identifyWith, queueFaultsWith, readBody, tellWhen } from '../http/request';
+import { requestContext, identifyWith, queueFaultsWith, readBody, setRetryAfter } from '../http/request';
 import { limitsOf } from '../http/limits';
 import { isBounded } from '../http/pieces';
 import { decodeText } from './encoding';
@@ -49,18 +49,18 @@ async function answer(core: Core, request: FastifyRequest): Promise<Outcome> {
     if (body instanceof Fault) throw body;
     return runInSteps(readCall(core, body));
   };
-  return dispatch(core, { ...arrivalOf(core, request), read });
+  return dispatch(core, { ...requestContext(core, request), read });
 }
 
-function* readCall(core: Core, body: Buffer): Generator<undefined, Asked> {
+function* readCall(core: Core, body: Buffer): Generator<undefined, ParsedCall> {
   const { method, params } = yield* parseCall(yield* decodeText(body), limitsOf(core));
-  return { method, members: membersOf(core.registry, method, params) };
+  return { method, members: paramsStruct(core.registry, method, params) };
 }
 
 async function send(reply: FastifyReply, outcome: Outcome): Promise<FastifyReply> {
   markRepeatable(reply, outcome);
   const body = await bodyOf(writeOutcome(outcome), isBounded(outcome));
   // HTTP 200 has no such header of its own, but a caller may look for it.
-  const answer = outcome instanceof Fault ? tellWhen(reply, outcome) : reply;
+  const answer = outcome instanceof Fault ? setRetryAfter(reply, outcome) : reply;
   return answer.code(200).type('text/xml; charset=utf-8').send(body);
 }

@@ -4,7 +4,7 @@
  * Runs `work` on each item, at most `limit` at once, and answers the results in the order of the
  * items. Whatever ends it early, what was begun is waited for.
  */
-export async function* inOrder<T, R>(
+export async function* mapInOrder<T, R>(
   items: AsyncIterable<T>,
   limit: number,
   work: (item: T) => Promise<R>,
@@ -25,12 +25,12 @@ export async function* inOrder<T, R>(
   }
 }
 
-export interface Lanes {
+export interface KeyedQueue {
   /** Runs `work` after everything begun before it that holds one of the keys it holds or awaits. */
   run<T>(keys: { holds: readonly string[]; awaits: readonly string[] }, work: () => Promise<T>): Promise<T>;
 }
 
-export function createLanes(): Lanes {
+export function createKeyedQueue(): KeyedQueue {
   const last = new Map<string, Promise<unknown>>();
   return {
     run: ({ holds, awaits }, work) => {

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'winston';
 import { type Config, readConfig } from '../../base/config';
-import { noAuthority } from '../../core/auth/auth-cache';
+import { noAuthCache } from '../../core/auth/auth-cache';
 import { openCredentials } from '../../core/auth/credentials';
 import { type Core, type Outcome, dispatch } from '../../core/call/dispatch';
 import type { Method } from '../../core/call/method';
@@ -18,7 +18,7 @@ import { schemaState, migrate } from '../../db/migrations';
 import { Fault } from '../../base/faults';
 import { createLog } from '../../base/log';
 import { type OpenStore, hasDatabase, joinStore } from '../../server/store';
-import { demandKey } from '../../features/system/first-start';
+import { assertKey } from '../../features/system/first-start';
 import { createOutbox } from '../../api/tenant/webhooks/outbox';
 import { Refusal } from './exit-codes';
 import { operatorMethods } from '../operator-methods';
@@ -86,9 +86,9 @@ export async function inSession<T>(
   const store = await joinStore(config, log);
   try {
     const migrated = options.schema === 'migrate' ? await migrate(store.db.knex) : [];
-    await demandSchema(store);
+    await assertSchema(store);
     const core = createCore(shell, config, store, log);
-    if (options.key !== 'leave') await demandKey(store.db, core.credentials);
+    if (options.key !== 'leave') await assertKey(store.db, core.credentials);
     const context: Context = { config, core, store, migrated, i_wholesaler: undefined };
     if (options.as === undefined) return await work(context);
     return await work({ ...context, i_wholesaler: await findCustomer(context, options.as) });
@@ -112,7 +112,7 @@ export function commandConfig({ env }: Terminal): Config {
 /** Commands tell what went wrong; that every call is logged matters to servers. */
 export const commandLog = ({ stderr }: Terminal): Logger => createLog('warn', true, stderr);
 
-async function demandSchema({ db }: OpenStore): Promise<void> {
+async function assertSchema({ db }: OpenStore): Promise<void> {
   const { pending, unknown } = await schemaState(db);
   if (unknown.length > 0) {
     throw new Refusal(`The database is of a newer version than this program (${unknown.join(', ')})`);
@@ -128,12 +128,12 @@ function createCore(shell: Shell, config: Config, store: OpenStore, log: Logger)
   const core: Core = {
     config,
     db: store.db,
-    authority: noAuthority,
+    authCache: noAuthCache,
     turns: createTurns(config),
     log,
     credentials: openCredentials(store.secret_key, config.secret_key_previous),
     registry: registryOf([...shell.methods(() => core), ...operatorMethods]),
-    changed: createOutbox(config),
+    onChange: createOutbox(config),
     observe: () => undefined,
   };
   return core;
@@ -170,7 +170,7 @@ export function attempt(
   return dispatch(context.core, {
     request_id,
     caller,
-    ends_at: Infinity,
+    deadline: Infinity,
     read: () => ({ method, members: struct }),
   });
 }

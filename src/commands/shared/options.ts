@@ -7,7 +7,7 @@ import { type Command, Option } from 'commander';
 import type { Method } from '../../core/call/method';
 import { type TSchema, declared } from '../../core/schema/schema';
 import type { Struct } from '../../core/schema/values';
-import { typeInWords, wireType } from '../../core/schema/describe';
+import { describeType, wireType } from '../../core/schema/describe';
 import { UsageError } from './exit-codes';
 
 export type Options = Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ const openParameters = ({ params }: Method, without: readonly string[]): [string
 
 function optionOf(name: string, schema: TSchema, required: boolean): Option {
   const flags = `${optionName(name)} <${wireType(schema)}>`;
-  const description = `${declared(schema).description} (${typeInWords(schema)})`;
+  const description = `${declared(schema).description} (${describeType(schema)})`;
   return new Option(flags, description).makeOptionMandatory(required);
 }
 

@@ -14,7 +14,7 @@ import { Fault } from '../../base/faults';
 import { type Context, attempt, customerMember, findCustomer } from '../shared/context';
 import { type CsvRecord, nilCell, readCsv, unguard } from '../shared/csv';
 import { Refusal } from '../shared/exit-codes';
-import { createLanes, inOrder } from '../shared/concurrency';
+import { createKeyedQueue, mapInOrder } from '../shared/concurrency';
 import { jsonArray, visible } from '../shared/output';
 import { type Progress, grouped, startProgress } from '../shared/progress';
 import { type Terminal, writeLine } from '../shared/terminal';
@@ -54,7 +54,7 @@ export async function importCustomers(
   const progress = startProgress(terminal.stderr, 'customers');
   const importRow = rowImporter(context, columns, options.defaults);
   // Twice as many as connections: while some wait for the database, others are being checked.
-  const outcomes = inOrder(records, context.config.pool_size * 2, importRow);
+  const outcomes = mapInOrder(records, context.config.pool_size * 2, importRow);
   const report = refusedReport(terminal, options.json, progress);
   let rows = 0;
   for await (const { read_bytes, ...imported } of outcomes) {
@@ -133,7 +133,7 @@ function rowImporter(
 ): (record: CsvRecord) => Promise<Imported> {
   const request_id = randomUUID();
   const find = customerFinder(context);
-  const lanes = createLanes();
+  const lanes = createKeyedQueue();
   return ({ line, cells, problem, read_bytes }) => {
     const members = membersOf(columns, cells, defaults);
     const name = textOf(members, 'name') ?? '';

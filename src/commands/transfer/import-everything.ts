@@ -54,7 +54,7 @@ export async function importEverything(context: Context, { stdin, stdout, stderr
   const { db } = context.store;
   const lines = readLinesOf(stdin);
   const header = await readHeader(lines);
-  await demandFits(context, header.own);
+  await assertFits(context, header.own);
 
   const progress = startProgress(stderr, 'rows');
   let begun = false;
@@ -118,7 +118,7 @@ async function readHeader(lines: AsyncGenerator<Line>): Promise<{ text: string; 
 }
 
 /** Throws unless the stream is for this program, this schema and this SECRET_KEY. */
-async function demandFits({ store, core }: Context, header: Header): Promise<void> {
+async function assertFits({ store, core }: Context, header: Header): Promise<void> {
   if (header.format !== formatVersion) {
     throw new Refusal(
       `The stream has format ${header.format}, and this program reads format ${formatVersion}`,

@@ -8,7 +8,7 @@
 import type { Database } from '../../db/database';
 
 /** What an entry stands on. */
-interface Grounds {
+interface Dependencies {
   /** The customers on the way from root: a change of any of them ends it. */
   readonly path?: readonly number[];
   /** A failed login of this key ends it. */
@@ -18,32 +18,32 @@ interface Grounds {
 }
 
 /** A moment before a look-up: what was announced since then may be missing in what it found. */
-type Moment = number;
+type Version = number;
 
-export interface Authority {
+export interface AuthCache {
   /** What was kept under the key and still holds. */
-  recall(key: string): unknown;
-  moment(): Moment;
+  get(key: string): unknown;
+  version(): Version;
   /** Drops what stands on a payload, as if it had been announced. */
   forget(payload: string): void;
   /** Keeps what was looked up after `since`. */
-  keep(since: Moment, key: string, value: unknown, grounds: Grounds): void;
+  set(since: Version, key: string, value: unknown, grounds: Dependencies): void;
   close(): Promise<void>;
 }
 
 /** For commands, which make a call or two. */
-export const noAuthority: Authority = {
-  recall: () => undefined,
-  moment: () => 0,
+export const noAuthCache: AuthCache = {
+  get: () => undefined,
+  version: () => 0,
   forget: () => undefined,
-  keep: () => undefined,
+  set: () => undefined,
   close: () => Promise.resolve(),
 };
 
 interface Entry {
   readonly value: unknown;
-  readonly grounds: Grounds;
-  readonly ends_at: number;
+  readonly grounds: Dependencies;
+  readonly deadline: number;
 }
 
 /** The oldest goes when there are more. */
@@ -52,12 +52,12 @@ const entriesAtMost = 10_000;
 export const trustedHostsKey = 'trusted_hosts';
 
 /** `told` is told of every announcement, too: what it is of, or undefined when any may have been missed. */
-export function createAuthority(
+export function createAuthCache(
   db: Database,
   told: (payload: string | undefined) => void = () => undefined,
-): Authority {
+): AuthCache {
   const entries = new Map<string, Entry>();
-  let announced: Moment = 0;
+  let announced: Version = 0;
 
   const hear = (payload: string | undefined): void => {
     announced += 1;
@@ -68,19 +68,19 @@ export function createAuthority(
   const notices = db.listen(hear);
 
   return {
-    recall: (key) => {
+    get: (key) => {
       const entry = notices.isCurrent() ? entries.get(key) : undefined;
-      return entry && performance.now() < entry.ends_at ? entry.value : undefined;
+      return entry && performance.now() < entry.deadline ? entry.value : undefined;
     },
-    moment: () => announced,
+    version: () => announced,
     forget: (payload) => {
       announced += 1;
       forget(entries, payload);
     },
-    keep: (since, key, value, grounds) => {
+    set: (since, key, value, grounds) => {
       if (since !== announced) return;
       entries.delete(key);
-      entries.set(key, { value, grounds, ends_at: performance.now() + (grounds.life_ms ?? Infinity) });
+      entries.set(key, { value, grounds, deadline: performance.now() + (grounds.life_ms ?? Infinity) });
       const [oldest] = entries.keys();
       if (entries.size > entriesAtMost && oldest !== undefined) entries.delete(oldest);
     },

@@ -1,17 +1,17 @@
 /**
  * Who is calling with a token or an access key, and how a person gets a token. What was found is
- * remembered until anything of it changes (`authority.ts`): a password, a level, a block, a logout.
+ * remembered until anything of it changes (`authCache.ts`): a password, a level, a block, a logout.
  * A wrong login and a wrong password are told apart neither by text nor by time.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type Queryable, lookup, sql } from '../../db/database';
+import { type Queryable, sharedRead, sql } from '../../db/database';
 import { blocked, forbidden } from '../../base/faults';
 import { accessOf, credentialsEpoch } from '../tree/access';
 import { effectiveRights } from '../tree/actors';
 import { addressAllowed, inetOf } from './ip-allow-list';
-import { type Keepers, type Visit, recordFailure } from './authenticate';
+import { type AuthDeps, type RequestOrigin, recordFailure } from './authenticate';
 import { hashingFor } from './hashing';
-import { endOf } from '../call/deadline';
+import { deadlineOf } from '../call/deadline';
 import { type Lockout, countFailure, refuseLocked, tokenLockout } from './lockout';
 import type { Caller } from '../call/method';
 import { nameKey } from '../schema/normalize-name';
@@ -50,7 +50,7 @@ interface KeyRow extends Found {
 type Renewable = Omit<Extract<Caller, { kind: 'login' }>, 'renew'>;
 
 const personStatement = (name: string, condition: string, columns = '') =>
-  lookup(
+  sharedRead(
     name,
     `SELECT u.uuid, u.web_login, u.i_access_level, u.blocked, u.is_recovery, u.password_hash, c.i_customer, c.path,
        ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')},
@@ -73,15 +73,17 @@ export interface Session {
 
 /** A token for who knows the password. Throws fault 429 when this address failed too often for this login. */
 export async function logIn(
-  keys: Keepers,
-  visit: Visit,
+  keys: AuthDeps,
+  visit: RequestOrigin,
   given: LoginBody,
   now: Date,
 ): Promise<Session | 'wrong'> {
   const lockout = tokenLockout(keys, visit.address, given.username);
   const share = loginShare(visit.address, lockout.typed_key);
-  const ends_at = endOf(keys);
-  return keys.turns.logins.run(share, ends_at, () => tryLogIn(keys, visit, given, { now, lockout, ends_at }));
+  const deadline = deadlineOf(keys);
+  return keys.turns.logins.run(share, deadline, () =>
+    tryLogIn(keys, visit, given, { now, lockout, deadline }),
+  );
 }
 
 interface LoginBody {
@@ -90,49 +92,49 @@ interface LoginBody {
 }
 
 async function tryLogIn(
-  keys: Keepers,
-  visit: Visit,
+  keys: AuthDeps,
+  visit: RequestOrigin,
   { username, password }: LoginBody,
-  { now, lockout, ends_at }: { readonly now: Date; readonly lockout: Lockout; readonly ends_at: number },
+  { now, lockout, deadline }: { readonly now: Date; readonly lockout: Lockout; readonly deadline: number },
 ): Promise<Session | 'wrong'> {
   const { db, turns } = keys;
-  const { verify } = hashingFor(turns, loginShare(visit.address, lockout.typed_key), ends_at);
+  const { verify } = hashingFor(turns, loginShare(visit.address, lockout.typed_key), deadline);
   await refuseLocked(db, lockout);
   const [found] = await db.query<PersonRow>(byLoginStatement, [nameKey(username), inetOf(visit.address)]);
   const person = found?.blocked === false ? found : undefined;
   if (!(await verify(person?.password_hash, password)) || !person) {
-    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, found), ends_at);
+    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, found), deadline);
     return 'wrong';
   }
   // Whoever guessed right while others closed the lock is told nothing.
   await refuseLocked(db, lockout);
-  demandOpen(person);
+  assertOpen(person);
   const { uuid: user, password_hash, web_login } = person;
   return { username: web_login, token: await issueToken(keys, { user, password_hash }, now, tokenLife_s) };
 }
 
 /** The caller that the token stands for; undefined for one that stands for nobody (any more). */
-export async function callerOfToken(keys: Keepers, visit: Visit, token: string): Promise<Caller | undefined> {
+export async function callerOfToken(keys: AuthDeps, visit: RequestOrigin, token: string): Promise<Caller | undefined> {
   const { address } = visit;
   // Made for each request, so that no token stays in memory.
   const renew = () => callerOfToken(keys, visit, token);
   const key = `token ${address} ${digestOf(token).toString('base64')}`;
-  const remembered = keys.authority.recall(key) as Renewable | undefined;
+  const remembered = keys.authCache.get(key) as Renewable | undefined;
   if (remembered) return { ...remembered, renew };
   // Tokens that nobody made take turns with one another.
-  const found = await keys.turns.logins.run(loginShare(address, 'token'), endOf(keys), () =>
+  const found = await keys.turns.logins.run(loginShare(address, 'token'), deadlineOf(keys), () =>
     lookUpToken(keys, address, token, key),
   );
   return found && { ...found, renew };
 }
 
 async function lookUpToken(
-  keys: Keepers,
+  keys: AuthDeps,
   address: string,
   token: string,
   key: string,
 ): Promise<Renewable | undefined> {
-  const since = keys.authority.moment();
+  const since = keys.authCache.version();
   const claims = await readToken(keys, token);
   if (!claims) return undefined;
   const values = [claims.user, inetOf(address), claims.token_id, claims.expires_at];
@@ -142,7 +144,7 @@ async function lookUpToken(
   );
   if (!person || person.ended || person.blocked || !isProven(keys, claims, person.password_hash))
     return undefined;
-  demandOpen(person);
+  assertOpen(person);
   const { uuid, i_customer, path, rights, web_login, i_access_level, credentials_epoch } = person;
   const actor = { i_customer, path, rights };
   const caller: Renewable = {
@@ -154,11 +156,11 @@ async function lookUpToken(
     access: accessOf(actor, credentials_epoch, claims.expires_at),
     person: { uuid, permission: permissionOf(i_access_level, i_customer) },
   };
-  keys.authority.keep(since, key, caller, { path, life_ms: person.life_ms });
+  keys.authCache.set(since, key, caller, { path, life_ms: person.life_ms });
   return caller;
 }
 
-const keyStatement = lookup(
+const keyStatement = sharedRead(
   'customer_by_access_key',
   `SELECT k.uuid, k.token_prefix, k.tm_expire, extract(epoch FROM k.tm_expire - now())::float8 * 1000 AS life_ms, c.i_customer, c.path,
      ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')}, ${addressAllowed('c', '$2')} AS address_allowed
@@ -168,33 +170,33 @@ const keyStatement = lookup(
 
 /** The caller that the access key stands for: an administrator of its customer. */
 export async function callerOfAccessKey(
-  keys: Keepers,
-  visit: Visit,
+  keys: AuthDeps,
+  visit: RequestOrigin,
   access_key: string,
 ): Promise<Caller | undefined> {
-  const { authority } = keys;
+  const { authCache } = keys;
   const { address } = visit;
   const renew = () => callerOfAccessKey(keys, visit, access_key);
   const hash = digestOf(access_key);
   const key = `access key ${address} ${hash.toString('base64')}`;
-  const remembered = authority.recall(key) as Renewable | undefined;
+  const remembered = authCache.get(key) as Renewable | undefined;
   if (remembered) return { ...remembered, renew };
-  const found = await keys.turns.logins.run(loginShare(address, 'access key'), endOf(keys), () =>
+  const found = await keys.turns.logins.run(loginShare(address, 'access key'), deadlineOf(keys), () =>
     lookUpAccessKey(keys, address, hash, key),
   );
   return found && { ...found, renew };
 }
 
 async function lookUpAccessKey(
-  { db, authority }: Keepers,
+  { db, authCache }: AuthDeps,
   address: string,
   hash: Buffer,
   key: string,
 ): Promise<Renewable | undefined> {
-  const since = authority.moment();
+  const since = authCache.version();
   const [found] = await db.query<KeyRow>(keyStatement, [hash, inetOf(address)]);
   if (!found) return undefined;
-  demandOpen(found);
+  assertOpen(found);
   const { i_customer, path, rights, uuid, token_prefix, life_ms, tm_expire, credentials_epoch } = found;
   const actor = { i_customer, path, rights };
   const caller: Renewable = {
@@ -206,12 +208,12 @@ async function lookUpAccessKey(
     access: accessOf(actor, credentials_epoch, tm_expire),
     person: { uuid: null, permission: permissions.administrator },
   };
-  authority.keep(since, key, caller, { path, life_ms });
+  authCache.set(since, key, caller, { path, life_ms });
   return caller;
 }
 
 /** What proved itself may still not be let in. */
-function demandOpen({ rights, address_allowed }: Found): void {
+function assertOpen({ rights, address_allowed }: Found): void {
   if (rights.blocked) throw blocked();
   if (address_allowed === false) throw forbidden('The customer may not call from this address');
 }
@@ -237,7 +239,7 @@ const endStatement = sql(
 const purgeStatement = sql('purge_ended_tokens', 'DELETE FROM ended_tokens WHERE expires_at < now()');
 
 /** Ends a token of this caller for good. */
-export async function endToken(keys: Keepers, caller: Caller, token: string): Promise<void> {
+export async function endToken(keys: AuthDeps, caller: Caller, token: string): Promise<void> {
   const claims: Claims | undefined = await readToken(keys, token);
   if (!claims || caller.kind !== 'login') return;
   const values = [caller.actor.i_customer, claims.token_id, claims.expires_at];

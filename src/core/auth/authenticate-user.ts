@@ -6,15 +6,15 @@
  * most of the call, and a way to keep the server busy.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { lookup } from '../../db/database';
+import { sharedRead } from '../../db/database';
 import { type Fault, forbidden } from '../../base/faults';
 import { type Renew, accessOf, credentialsEpoch } from '../tree/access';
 import { effectiveRights } from '../tree/actors';
 import { addressAllowed, inetOf } from './ip-allow-list';
-import { type Keepers, type Visit, apiRefusal, recordFailure } from './authenticate';
+import { type AuthDeps, type RequestOrigin, apiRefusal, recordFailure } from './authenticate';
 import { type Credentials, ha1Of, randomPassword } from './credentials';
 import { type Hashing, hashingFor } from './hashing';
-import { endOf } from '../call/deadline';
+import { deadlineOf } from '../call/deadline';
 import {
   type FailureCounts,
   type Lockout,
@@ -59,7 +59,7 @@ interface Person {
 
 type PersonRow = FailureCounts & (Person | { readonly web_login: null });
 
-const findStatement = lookup(
+const findStatement = sharedRead(
   'find_person',
   `SELECT c.i_customer, c.path, u.web_login, u.uuid, u.is_default, u.i_access_level, u.blocked, u.password_hash,
      ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')},
@@ -93,18 +93,18 @@ const personLife_ms = 5 * 60_000;
 
 /** The caller, if the password is right. Throws fault 429 when locked, 403 when it may not call. */
 export async function authenticateUser(
-  keys: Keepers,
-  visit: Visit,
+  keys: AuthDeps,
+  visit: RequestOrigin,
   claimed: Claimed,
 ): Promise<Caller | 'wrong'> {
-  const { config, authority, credentials, turns } = keys;
+  const { config, authCache, credentials, turns } = keys;
   const { address } = visit;
   const { customer, user, password } = claimed;
   const renew: Renew = async () => {
     const caller = await authenticateUser(keys, visit, claimed);
     return caller === 'wrong' ? undefined : caller;
   };
-  const ends_at = endOf({ config });
+  const deadline = deadlineOf({ config });
   const [customer_key, user_key] = [nameKey(customer), nameKey(user)];
   const suffix = `@${customer_key}`;
   const short_key = user_key.endsWith(suffix) ? user_key.slice(0, -suffix.length) : user_key;
@@ -115,7 +115,7 @@ export async function authenticateUser(
   const key = `user ${lockout.scope} ${login_key} ${user_key}`;
   // As over the other faces, only who proves it right is answered from memory.
   const fromMemory = (): Caller | undefined => {
-    const remembered = authority.recall(key) as Remembered | undefined;
+    const remembered = authCache.get(key) as Remembered | undefined;
     if (!remembered || failuresUnderway(lockout) > 0) return undefined;
     const { person, proof } = remembered;
     const isProven =
@@ -128,7 +128,7 @@ export async function authenticateUser(
     fromMemory() ??
     turns.logins.run(
       share,
-      ends_at,
+      deadline,
       async () =>
         fromMemory() ??
         lookUpUser(keys, visit, {
@@ -136,9 +136,9 @@ export async function authenticateUser(
           password,
           lockout,
           key,
-          ends_at,
+          deadline,
           renew,
-          hashing: hashingFor(turns, share, ends_at),
+          hashing: hashingFor(turns, share, deadline),
         }),
     )
   );
@@ -152,26 +152,26 @@ interface Try {
   readonly lockout: Lockout;
   /** Under which the user is remembered. */
   readonly key: string;
-  readonly ends_at: number;
+  readonly deadline: number;
   readonly renew: Renew;
   readonly hashing: Hashing;
 }
 
 async function lookUpUser(
-  keys: Keepers,
-  visit: Visit,
-  { names, password, lockout, key, ends_at, renew, hashing }: Try,
+  keys: AuthDeps,
+  visit: RequestOrigin,
+  { names, password, lockout, key, deadline, renew, hashing }: Try,
 ): Promise<Caller | 'wrong'> {
-  const { db, authority, credentials } = keys;
+  const { db, authCache, credentials } = keys;
   const { address } = visit;
-  const since = authority.moment();
+  const since = authCache.version();
   const counted = [lockout.scope, lockout.login_key, inetOf(address), lockout.address];
   const [row] = await db.query<PersonRow>(findStatement, [...names, ...counted]);
   if (!row || isLocked(row, lockout)) throw await locked(db, lockout);
 
   const known = row.web_login === null ? undefined : row;
   if (!(await proves(credentials, hashing, known, password))) {
-    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
+    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, known), deadline);
     return 'wrong';
   }
   if (!known) return 'wrong';
@@ -181,7 +181,7 @@ async function lookUpUser(
   if (refusal) throw refusal;
   const { path, life_ms, is_default } = known;
   const grounds = { path, login_key: lockout.login_key, life_ms: is_default ? life_ms : personLife_ms };
-  authority.keep(since, key, { person: known, proof: proofOf(key, password) }, grounds);
+  authCache.set(since, key, { person: known, proof: proofOf(key, password) }, grounds);
   return callerOf(known, address, renew);
 }
 

@@ -3,15 +3,15 @@
  * is the face's affair; what is kept, counted and refused is here, the same for every face.
  */
 import type { Config } from '../../base/config';
-import { type Database, type Transaction, lookup } from '../../db/database';
+import { type Database, type Transaction, sharedRead } from '../../db/database';
 import { type Fault, blocked, forbidden } from '../../base/faults';
 import { type Access, type Renew, accessOf, credentialsEpoch } from '../tree/access';
 import { effectiveRights, pathOf } from '../tree/actors';
 import { addressAllowed, inetOf } from './ip-allow-list';
-import type { Authority } from './auth-cache';
+import type { AuthCache } from './auth-cache';
 import { writeAudit } from '../call/audit';
 import { type Credentials, type SealedHa1, ha1Of, randomPassword } from './credentials';
-import { endOf } from '../call/deadline';
+import { deadlineOf } from '../call/deadline';
 import {
   type FailureCounts,
   type Lockout,
@@ -36,7 +36,7 @@ export class WrongPassword {
 /** `stale`: the password was right, but the proof must be given anew. */
 export type Proof = 'right' | 'wrong' | 'stale';
 
-const findLogin = lookup(
+const findLogin = sharedRead(
   'find_login',
   `SELECT c.i_customer, ${pathOf('c')}, u.web_login, u.uuid,
      ${effectiveRights('c')} AS rights, ${credentialsEpoch('c')},
@@ -79,16 +79,16 @@ const ha1sOf = (credentials: Credentials, found: FoundLogin | undefined): readon
   found?.sealed?.map((sealed) => () => credentials.openHa1(sealed, found.i_customer)) ?? [nobodys];
 
 /** What is known of logins, and where. */
-export interface Keepers {
+export interface AuthDeps {
   readonly db: Database;
   readonly config: Config;
-  readonly authority: Authority;
+  readonly authCache: AuthCache;
   readonly credentials: Credentials;
   readonly turns: Turns;
 }
 
 /** Where a request comes from, and how it is called in the log. */
-export interface Visit {
+export interface RequestOrigin {
   readonly address: string;
   readonly request_id: string;
 }
@@ -102,14 +102,14 @@ const nobodys: SealedHa1 = () => nobodysHa1;
  * address failed too often for this login, 403 when the caller may not use the API.
  */
 export async function authenticateLogin(
-  keys: Keepers,
-  visit: Visit,
+  keys: AuthDeps,
+  visit: RequestOrigin,
   login: string,
   prove: (ha1: SealedHa1) => Proof,
 ): Promise<Caller | WrongPassword | 'stale'> {
-  const { config, authority, turns } = keys;
+  const { config, authCache, turns } = keys;
   const { address } = visit;
-  const ends_at = endOf({ config });
+  const deadline = deadlineOf({ config });
   const lockout = apiLockout(keys, address, login);
   const key = `login ${lockout.scope} ${nameKey(login)}`;
   const renew: Renew = async () => {
@@ -119,7 +119,7 @@ export async function authenticateLogin(
 
   // Only who proves it right is answered from memory: whoever guesses learns nothing from the time.
   const fromMemory = (): Caller | undefined => {
-    const remembered = authority.recall(key) as KnownLogin | undefined;
+    const remembered = authCache.get(key) as KnownLogin | undefined;
     const isProven =
       remembered && failuresUnderway(lockout) === 0 && remembered.ha1s.map(prove).includes('right');
     return isProven ? callerOf(remembered, address, renew) : undefined;
@@ -128,9 +128,9 @@ export async function authenticateLogin(
     fromMemory() ??
     turns.logins.run(
       loginShare(address, lockout.typed_key),
-      ends_at,
+      deadline,
       // Many that come at once are looked up once: whoever waited finds what the first one found.
-      async () => fromMemory() ?? lookUpLogin(keys, visit, { login, prove, lockout, key, ends_at, renew }),
+      async () => fromMemory() ?? lookUpLogin(keys, visit, { login, prove, lockout, key, deadline, renew }),
     )
   );
 }
@@ -142,18 +142,18 @@ interface Try {
   readonly lockout: Lockout;
   /** Under which the login is remembered. */
   readonly key: string;
-  readonly ends_at: number;
+  readonly deadline: number;
   readonly renew: Renew;
 }
 
 async function lookUpLogin(
-  keys: Keepers,
-  visit: Visit,
-  { login, prove, lockout, key, ends_at, renew }: Try,
+  keys: AuthDeps,
+  visit: RequestOrigin,
+  { login, prove, lockout, key, deadline, renew }: Try,
 ): Promise<Caller | WrongPassword | 'stale'> {
-  const { db, authority, credentials } = keys;
+  const { db, authCache, credentials } = keys;
   const { address } = visit;
-  const since = authority.moment();
+  const since = authCache.version();
   const [row] = await db.query<LoginRow>(findLogin, [
     nameKey(login),
     lockout.scope,
@@ -167,7 +167,7 @@ async function lookUpLogin(
   const ha1s = ha1sOf(credentials, known);
   const proofs = ha1s.map(prove);
   if (!known?.sealed || !proofs.some((proof) => proof !== 'wrong')) {
-    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, known), ends_at);
+    await countFailure(keys, lockout, (tx) => recordFailure(tx, visit, known), deadline);
     return new WrongPassword(known?.web_login);
   }
   // Whoever guessed right in a burst that closes the lock is told nothing.
@@ -178,7 +178,7 @@ async function lookUpLogin(
   const { path, life_ms, credentials_epoch, valid_until } = known;
   const access = accessOf(known, credentials_epoch, valid_until);
   const kept: KnownLogin = { ...known, ha1s, access };
-  authority.keep(since, key, kept, {
+  authCache.set(since, key, kept, {
     path,
     login_key: lockout.login_key,
     life_ms,
@@ -202,7 +202,7 @@ const callerOf = (known: KnownLogin, address: string, renew: Renew): Caller => (
  */
 export function recordFailure(
   tx: Transaction,
-  { address, request_id }: Visit,
+  { address, request_id }: RequestOrigin,
   known: { readonly i_customer: number; readonly web_login: string } | undefined,
 ): Promise<void> {
   const caller = { kind: 'unknown', address } as const;

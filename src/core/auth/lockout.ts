@@ -3,7 +3,7 @@
  * limit is reached and until the failures age out; failures while locked are not counted. Whoever
  * was checking a password while the lock closed is refused too, so guessing many at once gains nothing.
  */
-import { type Database, type Queryable, type Transaction, lookup, sql } from '../../db/database';
+import { type Database, type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
 import { Fault } from '../../base/faults';
 import { addressGroup } from '../fairness/address-group';
 import type { Credentials } from './credentials';
@@ -102,7 +102,7 @@ export interface FailureCounts {
 export const isLocked = (found: FailureCounts, { limit, address_limit }: Lockout): boolean =>
   found.failures >= limit || found.address_failures >= address_limit;
 
-const countStatement = lookup(
+const countStatement = sharedRead(
   'count_failures',
   `SELECT ${failureCount('$1', '$2')} AS failures, ${addressFailureCount('$3::text')} AS address_failures`,
 );
@@ -116,13 +116,13 @@ const insertStatement = sql(
    SELECT $1, $2 WHERE ${failureCount('$1', '$2')} < $3
      AND ($5::int IS NULL OR ${addressFailureCount('$4::text')} < $5) RETURNING i_failure`,
 );
-const oldestStatement = lookup(
+const oldestStatement = sharedRead(
   'oldest_failure',
   `SELECT ceil(extract(epoch FROM failed_at + interval '${window_s} seconds' - now()))::int AS wait_s
    FROM login_failures WHERE scope = $1 AND login_key = $2 AND failed_at > now() - interval '${window_s} seconds'
    ORDER BY failed_at DESC OFFSET $3 LIMIT 1`,
 );
-const oldestOfAddressStatement = lookup(
+const oldestOfAddressStatement = sharedRead(
   'oldest_failure_of_address',
   `SELECT ceil(extract(epoch FROM failed_at + interval '${window_s} seconds' - now()))::int AS wait_s
    FROM login_failures WHERE scope IN ('api ' || $1::text, 'web token ' || $1::text)
@@ -165,7 +165,7 @@ export async function countFailure(
   { db, turns }: { readonly db: Database; readonly turns: Pick<Turns, 'failures'> },
   lockout: Lockout,
   record: (tx: Transaction) => Promise<void>,
-  ends_at: number,
+  deadline: number,
 ): Promise<void> {
   const { scope, typed_key, login_key, limit, address, address_limit } = lockout;
   const key = `${scope} ${typed_key}`;
@@ -178,9 +178,9 @@ export async function countFailure(
       const rows = await tx.query(insertStatement, values);
       if (rows.length > 0) await record(tx);
       return rows.length > 0;
-    }, ends_at);
+    }, deadline);
   const counted = await turns.failures
-    .run({ group: address === '' ? scope : address, caller: key }, ends_at, write)
+    .run({ group: address === '' ? scope : address, caller: key }, deadline, write)
     .finally(() => {
       const left = (underway.get(key) ?? 1) - 1;
       if (left > 0) underway.set(key, left);

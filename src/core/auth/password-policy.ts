@@ -22,13 +22,17 @@ const policyOfStatement = sql(
 );
 
 /** Throws fault 400 unless the password satisfies the policy of the customer. */
-export async function demandPolicy(db: Queryable, i_customer: number, password: string): Promise<void> {
+export async function assertPasswordPolicy(
+  db: Queryable,
+  i_customer: number,
+  password: string,
+): Promise<void> {
   const [row] = await db.query<{ policy: PasswordPolicy }>(policyOfStatement, [i_customer]);
-  if (row) demandSatisfies(password, row.policy);
+  if (row) assertSatisfiesPolicy(password, row.policy);
 }
 
 /** Throws fault 400 unless the password satisfies the policy. */
-export function demandSatisfies(password: string, policy: PasswordPolicy): void {
+export function assertSatisfiesPolicy(password: string, policy: PasswordPolicy): void {
   const mixed = /\p{Ll}/u.test(password) && /\p{Lu}/u.test(password) && /\p{Nd}/u.test(password);
   if (Array.from(password).length >= policy.min_length && (mixed || !policy.needs_mixed)) return;
   const letters = policy.needs_mixed

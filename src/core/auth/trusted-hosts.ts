@@ -3,11 +3,11 @@
  * runs; those of the settings are beside them. Without a database nobody of the table is trusted.
  */
 import { type AddressRange, asRanges } from '../../base/config';
-import { type Database, lookup } from '../../db/database';
+import { type Database, sharedRead } from '../../db/database';
 import { type Access, accessOfHosts } from '../tree/access';
-import { type Authority, trustedHostsKey } from './auth-cache';
+import { type AuthCache, trustedHostsKey } from './auth-cache';
 
-const listStatement = lookup(
+const listStatement = sharedRead(
   'trusted_hosts',
   `SELECT coalesce((SELECT json_agg(address::text) FROM trusted_hosts), '[]') AS addresses,
      coalesce((SELECT epoch FROM access_epochs WHERE subject = 0), 0)::float8 AS epoch`,
@@ -20,14 +20,14 @@ interface TrustedHosts {
 
 /** Returns the ranges as they stand now, and the access that they give. */
 export const trustedHostsOf =
-  ({ db, authority }: { readonly db: Database; readonly authority: Authority }) =>
+  ({ db, authCache }: { readonly db: Database; readonly authCache: AuthCache }) =>
   async (): Promise<TrustedHosts> => {
-    const remembered = authority.recall(trustedHostsKey) as TrustedHosts | undefined;
+    const remembered = authCache.get(trustedHostsKey) as TrustedHosts | undefined;
     if (remembered) return remembered;
-    const since = authority.moment();
+    const since = authCache.version();
     const [row] = await db.query<{ addresses: string[]; epoch: number }>(listStatement);
     if (!row) throw new Error('A row in any case was none');
     const hosts = { ranges: row.addresses.flatMap(asRanges), access: accessOfHosts(row.epoch) };
-    authority.keep(since, trustedHostsKey, hosts, {});
+    authCache.set(since, trustedHostsKey, hosts, {});
     return hosts;
   };

@@ -66,7 +66,7 @@ export async function writeAudit(
     JSON.stringify(recordedChanges(record.changes ?? {})),
     caller.kind === 'login' ? caller.actor.i_customer : null,
   ];
-  if ('inTransaction' in db) db.atCommit(insertStatement, values);
+  if ('inTransaction' in db) db.execBeforeCommit(insertStatement, values);
   else await db.query(record.action === 'READ' ? lookStatement : insertStatement, values);
 }
 

@@ -2,17 +2,17 @@
 import { unavailable } from '../../db/connections';
 
 /**
- * What `work` comes to, or fault 503 at `ends_at` (as `performance.now()` tells it). The work is not ended by that: a
+ * What `work` comes to, or fault 503 at `deadline` (as `performance.now()` tells it). The work is not ended by that: a
  * transaction ends itself at the same moment, and what only reads ends with its statement.
  */
-export function inTime<T>(ends_at: number, work: Promise<T>): Promise<T> {
-  if (ends_at === Infinity) return work;
+export function withDeadline<T>(deadline: number, work: Promise<T>): Promise<T> {
+  if (deadline === Infinity) return work;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => {
         reject(unavailable(new Error('The time of the call is over')));
       },
-      Math.max(0, ends_at - performance.now()),
+      Math.max(0, deadline - performance.now()),
     );
     const stop = (): void => {
       clearTimeout(timer);
@@ -23,5 +23,5 @@ export function inTime<T>(ends_at: number, work: Promise<T>): Promise<T> {
 }
 
 /** When a call that begins now must be over. */
-export const endOf = ({ config }: { readonly config: { readonly call_timeout_ms: number } }): number =>
+export const deadlineOf = ({ config }: { readonly config: { readonly call_timeout_ms: number } }): number =>
   performance.now() + config.call_timeout_ms;

@@ -10,16 +10,16 @@ import type { Config } from '../../base/config';
 import type { Database, Transaction } from '../../db/database';
 import { Fault } from '../../base/faults';
 import { assertAccessAtCommit, withAccess } from '../tree/access';
-import { type Named, findActor, recallActor } from '../tree/actors';
+import { type CustomerRef, findActor, findCachedActor } from '../tree/actors';
 import { type AuditRecord, callerName, isChange, writeAudit } from './audit';
 import { authorize, readWholesaler, resolveActor } from '../tree/authorize';
-import type { Authority } from '../auth/auth-cache';
+import type { AuthCache } from '../auth/auth-cache';
 import { batchesInTurns } from './batches';
 import type { Credentials } from '../auth/credentials';
 import { tooManyCalls } from '../fairness/fair-queue';
 import { hashingFor } from '../auth/hashing';
-import { endOf, inTime } from './deadline';
-import { type Keyed, once, takeKey } from './idempotency';
+import { deadlineOf, withDeadline } from './deadline';
+import { type IdempotencyKey, runOnce, claimKey } from './idempotency';
 import type { Call, Caller, Hold, Id, Method, ReadCost, ReadMethod, WriteMethod } from './method';
 import type { Check, Params } from '../schema/parameters';
 import type { Registered, Registry } from './registry';
@@ -32,14 +32,14 @@ export interface Core {
   readonly config: Config;
   readonly db: Database;
   /** What is remembered of those who call. */
-  readonly authority: Authority;
+  readonly authCache: AuthCache;
   /** The queues in which callers take turns. */
   readonly turns: Turns;
   readonly log: Logger;
   readonly credentials: Credentials;
   readonly registry: Registry;
   /** Told of every change in its own transaction: what is to be known elsewhere is written down there. */
-  readonly changed: (db: Database | Transaction, record: AuditRecord) => Promise<void>;
+  readonly onChange: (db: Database | Transaction, record: AuditRecord) => Promise<void>;
   /** Told of every call that ended, for the metrics. */
   readonly observe: (ended: Ended) => void;
 }
@@ -49,20 +49,20 @@ export interface Request {
   readonly request_id: string;
   readonly caller: Caller;
   /** When it must be over, as `performance.now()` tells it: the time of a call begins when it comes in. */
-  readonly ends_at: number;
+  readonly deadline: number;
   /** Counts bytes that an answer holds until it was read; returns the fault where the caller holds too many. */
   readonly hold?: Hold;
   /** Reads the body, a large one in steps; what it throws is answered and logged like any other fault. */
-  readonly read: () => Asked | Promise<Asked>;
+  readonly read: () => ParsedCall | Promise<ParsedCall>;
 }
 
 /** What is called, with what, for whom. */
-export interface Asked {
+export interface ParsedCall {
   /** By its name, or as the face has found it by other means. */
   readonly method: string | Registered;
   readonly members: Struct;
   /** The actor, where the face says it otherwise than by `i_wholesaler`. */
-  readonly on_behalf?: Named | undefined;
+  readonly on_behalf?: CustomerRef | undefined;
   /** A key that came otherwise than as `idempotency_key`, and the address for which it holds. */
   readonly idempotency?: { readonly key: string; readonly address: string } | undefined;
 }
@@ -86,7 +86,7 @@ export async function dispatch(core: Core, request: Request): Promise<Outcome> {
   const trace: Trace = {};
   let outcome: Outcome;
   try {
-    outcome = await inTime(request.ends_at, run(core, request, trace));
+    outcome = await withDeadline(request.deadline, run(core, request, trace));
   } catch (error) {
     outcome = error instanceof Fault ? error : bug(core, request, trace, error);
   }
@@ -126,7 +126,7 @@ async function run(core: Core, request: Request, trace: Trace): Promise<Outcome>
   }
   const on_behalf = wholesaler && 'i_customer' in wholesaler ? wholesaler : asked.on_behalf;
 
-  const outcome = await withAccess(core.authority, request.caller, (proven) => {
+  const outcome = await withAccess(core.authCache, request.caller, (proven) => {
     const running = { core, request, caller: proven, trace, check, params, on_behalf };
     return method.access === 'write'
       ? runWrite({ ...running, method }, asked)
@@ -151,7 +151,7 @@ interface Running<M extends Method> {
   readonly method: M;
   readonly check: Check;
   readonly params: Params;
-  readonly on_behalf: Named | undefined;
+  readonly on_behalf: CustomerRef | undefined;
 }
 
 /** Throws fault 403 without the right; only then come the checks that are expensive. */
@@ -161,7 +161,7 @@ function admit({ caller, method, check, params }: Running<Method>, actor: Actor)
 }
 
 /** One transaction around the right and the change, so that what was checked is what is changed. */
-async function runWrite(running: Running<WriteMethod>, asked: Asked) {
+async function runWrite(running: Running<WriteMethod>, asked: ParsedCall) {
   const { core, request, caller, trace, method, params, on_behalf } = running;
   method.checkParams?.(params);
   const prepared = method.prepare && (await prepare(running));
@@ -171,25 +171,25 @@ async function runWrite(running: Running<WriteMethod>, asked: Asked) {
     // Who is named by an id is known before it is found.
     const isKnown = on_behalf === undefined || 'i_customer' in on_behalf;
     const keyed = keyedFor?.(isKnown ? idOf(caller, on_behalf) : (await finding).i_customer);
-    const ahead = (actor: Id): Promise<unknown> | undefined => method.ahead?.(db, actor, params);
+    const load = (actor: Id): Promise<unknown> | undefined => method.load?.(db, actor, params);
     // For a login that names another, nothing is looked at before that one is known to be within reach.
     const isItself = on_behalf === undefined || (caller.kind !== 'login' && 'i_customer' in on_behalf);
-    const [actor, isNew, early] = await Promise.all([
+    const [actor, isNew, preloaded] = await Promise.all([
       finding,
-      keyed && takeKey(db, keyed),
-      isItself ? ahead({ i_customer: idOf(caller, on_behalf) }) : undefined,
+      keyed && claimKey(db, keyed),
+      isItself ? load({ i_customer: idOf(caller, on_behalf) }) : undefined,
     ]);
     trace.actor = actor;
     admit(running, actor);
     const call = callOf(running, actor, db);
-    const go = async () => method.run(call, params, prepared, isItself ? early : await ahead(actor));
-    const result = await (keyed ? once(db, keyed, isNew === true, go) : go());
+    const go = async () => method.run(call, params, prepared, isItself ? preloaded : await load(actor));
+    const result = await (keyed ? runOnce(db, keyed, isNew === true, go) : go());
     assertAccessAtCommit(db, caller, actor);
     return result;
   };
-  const run = (): Promise<unknown> => core.db.transaction(work, request.ends_at);
+  const run = (): Promise<unknown> => core.db.transaction(work, request.deadline);
   if (caller.kind === 'operator') return run();
-  return core.turns.connections.run(shareOf(caller, idNamed(on_behalf)), request.ends_at, run);
+  return core.turns.connections.run(shareOf(caller, idNamed(on_behalf)), request.deadline, run);
 }
 
 /**
@@ -201,10 +201,10 @@ async function prepare(running: Running<WriteMethod>): Promise<unknown> {
   const actor = (trace.actor = await knownActor(running));
   admit(running, actor);
   const share = shareOf(caller, idNamed(on_behalf));
-  return method.prepare?.(params, hashingFor(core.turns, share, request.ends_at).hash, core.config);
+  return method.prepare?.(params, hashingFor(core.turns, share, request.deadline).hash, core.config);
 }
 
-const idNamed = (named: Named | undefined): number | undefined =>
+const idNamed = (named: CustomerRef | undefined): number | undefined =>
   named && 'i_customer' in named ? named.i_customer : undefined;
 
 const idOf = (caller: Caller, named: { readonly i_customer: number } | undefined): number =>
@@ -215,9 +215,9 @@ function keyedOf(
   core: Core,
   caller: Caller,
   method: Method,
-  { idempotency }: Asked,
+  { idempotency }: ParsedCall,
   params: Params,
-): ((i_actor: number) => Keyed) | undefined {
+): ((i_actor: number) => IdempotencyKey) | undefined {
   const key = idempotency?.key ?? params['idempotency_key'];
   if (typeof key !== 'string') return undefined;
   const content = Object.fromEntries(Object.entries(params).filter(([name]) => name !== 'idempotency_key'));
@@ -238,13 +238,13 @@ async function runRead(running: Running<ReadMethod>): Promise<unknown> {
   if (cost === 'members') return readAs(running, core.db);
   const share = shareOf(caller, idNamed(on_behalf));
   const queue = core.turns[queueOf[cost]];
-  const turn = queue.enter(share, request.ends_at);
+  const turn = queue.enter(share, request.deadline);
   // Most calls need not wait, and a promise for each would cost them time.
   if (turn) await turn;
   try {
-    const db = cost === 'lookup' ? core.db.lookupsOnly : cost === 'slow' ? core.db.slowReads : core.db;
+    const db = cost === 'lookup' ? core.db.sharedReadsOnly : cost === 'slow' ? core.db.slowReads : core.db;
     const result = await readAs(running, db);
-    return batchesInTurns(result, (work) => queue.run(share, endOf(core), work));
+    return batchesInTurns(result, (work) => queue.run(share, deadlineOf(core), work));
   } finally {
     queue.leave(share);
   }
@@ -271,7 +271,7 @@ async function knownActor({ core, caller, method, on_behalf: named }: Running<Me
     (caller.kind === 'login' && 'i_customer' in named && named.i_customer === caller.actor.i_customer);
   if (caller.kind === 'login' && isItself) return caller.actor;
   if (method.trusted === 'never' && named === undefined) return rootActor;
-  return resolveActor((someone) => recallActor(core, someone), caller, named);
+  return resolveActor((someone) => findCachedActor(core, someone), caller, named);
 }
 
 function callOf<Db extends Database | Transaction>(
@@ -279,7 +279,7 @@ function callOf<Db extends Database | Transaction>(
   actor: Actor,
   db: Db,
 ): Call<Db> {
-  const { request_id, ends_at, hold = holdsAny } = request;
+  const { request_id, deadline, hold = holdsAny } = request;
   const context = { request_id, caller, i_actor: actor.i_customer, method: method.name };
   return {
     request_id,
@@ -291,19 +291,19 @@ function callOf<Db extends Database | Transaction>(
     config: core.config,
     credentials: core.credentials,
     turns: core.turns,
-    hashing: hashingFor(core.turns, shareOf(caller, undefined), ends_at),
+    hashing: hashingFor(core.turns, shareOf(caller, undefined), deadline),
     now: new Date(),
-    ends_at,
+    deadline,
     hold,
     transaction: (work) =>
       core.db.transaction(async (tx) => {
         const result = await work(tx);
         assertAccessAtCommit(tx, caller, actor);
         return result;
-      }, ends_at),
+      }, deadline),
     audit: async (record, tx) => {
       await writeAudit(tx ?? db, context, record);
-      if (isChange(record)) await core.changed(tx ?? db, record);
+      if (isChange(record)) await core.onChange(tx ?? db, record);
     },
   };
 }

@@ -26,7 +26,7 @@ const purgeStatement = sql(
 );
 
 /** A call with its key. */
-export interface Keyed {
+export interface IdempotencyKey {
   /** Caller, actor and method: the same key of others is another key. */
   readonly scope: string;
   readonly key: string;
@@ -39,9 +39,9 @@ export interface Keyed {
 }
 
 /** Whether the key was new. It is taken until the transaction ends: whoever wants the same one waits. */
-export async function takeKey(
+export async function claimKey(
   db: Transaction,
-  { scope, key, content_hashes, i_customer }: Keyed,
+  { scope, key, content_hashes, i_customer }: IdempotencyKey,
 ): Promise<boolean> {
   return (await db.query(takeStatement, [scope, key, content_hashes[0], i_customer])).length > 0;
 }
@@ -50,16 +50,16 @@ export async function takeKey(
  * Runs `work` if the key was new; else returns its first answer. Throws fault 409 for other content, and where the
  * first answer was too long to keep: nothing is done twice, and one caller cannot fill the disk with answers.
  */
-export async function once<T>(
+export async function runOnce<T>(
   db: Transaction,
-  { scope, key, content_hashes, answer_bytes }: Keyed,
+  { scope, key, content_hashes, answer_bytes }: IdempotencyKey,
   isNew: boolean,
   work: () => Promise<T>,
 ): Promise<T> {
   if (isNew) {
     const answer = await work();
     const text = (JSON.stringify(answer) as string | undefined) ?? 'null';
-    if (Buffer.byteLength(text) <= answer_bytes) db.atCommit(keepStatement, [scope, key, text]);
+    if (Buffer.byteLength(text) <= answer_bytes) db.execBeforeCommit(keepStatement, [scope, key, text]);
     return answer;
   }
   const [kept] = await db.query<{ content_hash: string; answer: T; is_kept: boolean }>(findStatement, [

@@ -65,7 +65,7 @@ export interface Call<Db = Transaction> {
   /** The moment of the call; services never ask the clock. */
   readonly now: Date;
   /** When the call must be over, as `performance.now()` tells it. */
-  readonly ends_at: number;
+  readonly deadline: number;
   /** Counts what a long result holds in memory. */
   readonly hold: Hold;
   /**
@@ -125,7 +125,7 @@ export interface WriteMethod<
    * cost no round trip of their own. It answers what it finds and refuses nothing: that is for `run`,
    * which is not reached without the right.
    */
-  readonly ahead?: (db: Transaction, actor: Id, params: Static<P>) => Promise<A>;
+  readonly load?: (db: Transaction, actor: Id, params: Static<P>) => Promise<A>;
   readonly run: (call: Call, params: Static<P>, prepared: X, found: A) => Promise<Static<R> | Fault>;
 }
 

@@ -73,7 +73,7 @@ interface WriteOf<P extends TProperties, Q extends TProperties, B extends TPrope
   /** As in a method: hashes passwords or asks DNS once the actor may make the call. */
   readonly prepare?: (given: Given<P, Q, B>, hash: Hashing['hash'], config: Config) => Promise<X>;
   /** As in a method: what is looked at goes to the database together with the actor. */
-  readonly ahead?: (db: Transaction, actor: Id, given: Given<P, Q, B>) => Promise<F>;
+  readonly load?: (db: Transaction, actor: Id, given: Given<P, Q, B>) => Promise<F>;
   readonly run: (call: Call, given: Given<P, Q, B>, prepared: X, found: F) => Promise<A | Fault>;
 }
 
@@ -112,7 +112,7 @@ export function definePage<
 }
 
 /** The parts of a method that an operation may have. */
-const workParts = ['checkParams', 'prepare', 'ahead', 'cost'] as const;
+const workParts = ['checkParams', 'prepare', 'load', 'cost'] as const;
 
 function operationOf(
   address: Address<TProperties, TProperties, TProperties, TSchema>,

@@ -7,7 +7,7 @@ import type { Struct, Value } from '../schema/values';
  * No parameters and an empty struct are the same; positional parameters get their names. Throws
  * fault 400 for anything else. An unknown method is left for `dispatch` to name.
  */
-export function membersOf(registry: Registry, name: string, params: readonly Value[]): Struct {
+export function paramsStruct(registry: Registry, name: string, params: readonly Value[]): Struct {
   const positional = registry.get(name)?.method.positional;
   if (positional) {
     // They take the one struct of all other calls too; none of their parameters is a struct itself.

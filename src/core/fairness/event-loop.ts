@@ -107,11 +107,11 @@ export function nextTurn(): Promise<void> {
 
 /** Returns a function for long computations to call often: it waits for a later turn after each slice of time. */
 export function pauseInSlices(): () => Promise<void> {
-  let ends_at = performance.now() + slice_ms;
+  let deadline = performance.now() + slice_ms;
   return async () => {
-    if (performance.now() < ends_at) return;
+    if (performance.now() < deadline) return;
     await nextTurn();
-    ends_at = performance.now() + slice_ms;
+    deadline = performance.now() + slice_ms;
   };
 }
 

@@ -37,7 +37,7 @@ export const wireType = (schema: TSchema): string => {
 };
 
 /** `int, nil allowed, 0 to 7` and the like. */
-export function typeInWords(schema: TSchema): string {
+export function describeType(schema: TSchema): string {
   const {
     nullable,
     minimum,

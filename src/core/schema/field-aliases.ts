@@ -3,8 +3,8 @@ import { violationFault } from '../../db/violations';
 import { Fault } from '../../base/faults';
 
 /** Runs `work`; a fault of it that names a parameter in `words` then names what stands there for it. */
-export async function inWords<T>(
-  words: Readonly<Record<string, string>>,
+export async function withFieldAliases<T>(
+  aliases: Readonly<Record<string, string>>,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -14,8 +14,8 @@ export async function inWords<T>(
     const fault = error instanceof Fault ? error : violationFault(error);
     if (!fault) throw error;
     const { kind, message, about } = fault;
-    const field = about.field === undefined ? {} : { field: words[about.field] ?? about.field };
-    const ours = message.replaceAll(/\b\w+\b/g, (word) => words[word] ?? word);
+    const field = about.field === undefined ? {} : { field: aliases[about.field] ?? about.field };
+    const ours = message.replaceAll(/\b\w+\b/g, (word) => aliases[word] ?? word);
     throw new Fault(kind, ours, { ...about, ...field });
   }
 }

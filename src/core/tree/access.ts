@@ -7,7 +7,7 @@
 import { codeOf } from '../../db/connections';
 import { type Transaction, sql } from '../../db/database';
 import { Fault } from '../../base/faults';
-import { type Authority, trustedHostsKey } from '../auth/auth-cache';
+import { type AuthCache, trustedHostsKey } from '../auth/auth-cache';
 import type { Caller } from '../call/method';
 import { type Actor, rootActor } from './rights';
 
@@ -47,7 +47,7 @@ export function assertAccessAtCommit(tx: Transaction, caller: Caller, actor: Act
   // The subjects of a login hold its own path.
   const isKnown = actor === rootActor || (caller.kind === 'login' && isSame(caller.actor, actor));
   if (access === null && isKnown) return;
-  tx.atCommit(assertStatement, [
+  tx.execBeforeCommit(assertStatement, [
     isKnown ? [] : actor.path,
     isKnown ? 0 : actor.rights.epoch,
     access?.subjects ?? [],
@@ -67,7 +67,7 @@ const attemptsAtMost = 16;
  * revocation (403, 404), or fault 503 where the caller must prove itself by another request.
  */
 export async function withAccess<T>(
-  authority: Authority,
+  authCache: AuthCache,
   caller: Caller,
   work: (caller: Caller) => Promise<T>,
 ): Promise<T> {
@@ -77,7 +77,7 @@ export async function withAccess<T>(
       return await work(current);
     } catch (error) {
       if (codeOf(error) !== accessChanged) throw error;
-      current = await renewed(authority, current);
+      current = await renewed(authCache, current);
     }
   }
   throw new Fault('unavailable', 'The access of the caller was changed during the call, please retry', {
@@ -85,8 +85,8 @@ export async function withAccess<T>(
   });
 }
 
-async function renewed(authority: Authority, caller: Caller): Promise<Caller | undefined> {
+async function renewed(authCache: AuthCache, caller: Caller): Promise<Caller | undefined> {
   if (caller.kind === 'operator' || caller.access === null) return caller;
-  authority.forget(caller.kind === 'login' ? `customer ${caller.actor.i_customer}` : trustedHostsKey);
+  authCache.forget(caller.kind === 'login' ? `customer ${caller.actor.i_customer}` : trustedHostsKey);
   return caller.renew();
 }

@@ -2,8 +2,8 @@
  * Customers as those who act: their place in the tree and the rights that hold there. The rights of
  * the whole chain above are joined by the database, so a revocation at the top is seen at once.
  */
-import { type Queryable, type Statement, lookup } from '../../db/database';
-import type { Authority } from '../auth/auth-cache';
+import { type Queryable, type Statement, sharedRead } from '../../db/database';
+import type { AuthCache } from '../auth/auth-cache';
 import { nameKey } from '../schema/normalize-name';
 import { type Actor, type EffectiveRights, maskNames, switchNames } from './rights';
 
@@ -27,7 +27,7 @@ export const effectiveRights = (alias: string): string => `
 export const pathOf = (alias: string): string => `to_json(${alias}.path) AS path`;
 
 const actorStatement = (name: string, condition: string) =>
-  lookup(
+  sharedRead(
     name,
     `SELECT c.i_customer, ${pathOf('c')}, ${effectiveRights('c')} AS rights
      FROM customers c WHERE ${condition} AND c.deleted_at IS NULL`,
@@ -37,7 +37,8 @@ const findByNameStatement = actorStatement('find_actor_by_name', 'c.name_key = $
 const findByUuidStatement = actorStatement('find_actor_by_uuid', 'c.uuid = $1');
 
 /** How an actor is named. */
-export type Named = { readonly i_customer: number } | { readonly name: string } | { readonly uuid: string };
+export type CustomerRef =
+  { readonly i_customer: number } | { readonly name: string } | { readonly uuid: string };
 
 interface ActorRow {
   i_customer: number;
@@ -46,7 +47,7 @@ interface ActorRow {
 }
 
 /** The living customer of this name as an actor, wherever it stands; the caller checks the reach. */
-export async function findActor(db: Queryable, named: Named): Promise<Actor | undefined> {
+export async function findActor(db: Queryable, named: CustomerRef): Promise<Actor | undefined> {
   const look = (statement: Statement, key: number | string): Promise<ActorRow[]> =>
     db.query<ActorRow>(statement, [key]);
   if ('i_customer' in named) return (await look(findActorStatement, named.i_customer))[0];
@@ -55,18 +56,18 @@ export async function findActor(db: Queryable, named: Named): Promise<Actor | un
 }
 
 /** The same, as it was a moment ago where it is remembered: for calls that change nothing. */
-export async function recallActor(
-  { db, authority }: { readonly db: Queryable; readonly authority: Authority },
-  named: Named,
+export async function findCachedActor(
+  { db, authCache }: { readonly db: Queryable; readonly authCache: AuthCache },
+  named: CustomerRef,
 ): Promise<Actor | undefined> {
   // A customer that is given another name is not announced.
   if (!('i_customer' in named)) return findActor(db, named);
   const key = `actor ${named.i_customer}`;
-  const remembered = authority.recall(key) as Actor | undefined;
+  const remembered = authCache.get(key) as Actor | undefined;
   if (remembered) return remembered;
-  const since = authority.moment();
+  const since = authCache.version();
   const actor = await findActor(db, named);
-  if (actor) authority.keep(since, key, actor, { path: actor.path });
+  if (actor) authCache.set(since, key, actor, { path: actor.path });
   return actor;
 }
 

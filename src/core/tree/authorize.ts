@@ -4,10 +4,10 @@
  * or a customer below, and any other id is answered as if it did not exist.
  */
 import { badParameter, blocked, notFound } from '../../base/faults';
-import { type Named, isWithin } from './actors';
+import { type CustomerRef, isWithin } from './actors';
 import type { Call, Caller, Method } from '../call/method';
 import type { Params } from '../schema/parameters';
-import { type Actor, demand, rootActor } from './rights';
+import { type Actor, assertRight, rootActor } from './rights';
 import { maxInteger } from '../schema/schema';
 import { Unreadable, type Value } from '../schema/values';
 
@@ -37,16 +37,20 @@ export function readWholesaler(caller: Caller, method: Method, value: Value | un
 }
 
 /** Finds a living customer with the rights that it has. */
-type Find = (named: Named) => Promise<Actor | undefined>;
+type Find = (named: CustomerRef) => Promise<Actor | undefined>;
 
 /** The customer that the call runs as, as `find` knows it; throws 404 or 403. */
-export async function resolveActor(find: Find, caller: Caller, named: Named | undefined): Promise<Actor> {
+export async function resolveActor(
+  find: Find,
+  caller: Caller,
+  named: CustomerRef | undefined,
+): Promise<Actor> {
   const actor = await findNamed(find, caller, named);
   if (actor.rights.blocked) throw blocked();
   return actor;
 }
 
-async function findNamed(find: Find, caller: Caller, named: Named | undefined): Promise<Actor> {
+async function findNamed(find: Find, caller: Caller, named: CustomerRef | undefined): Promise<Actor> {
   if (caller.kind === 'login') {
     const actor = await find(named ?? caller.actor);
     if (!actor || !isWithin(caller.actor, actor.path)) throw notFound();
@@ -66,15 +70,15 @@ async function findNamed(find: Find, caller: Caller, named: Named | undefined): 
  * method itself says of caller, actor and parameters comes after that.
  */
 export function authorize(caller: Caller, actor: Actor, method: Method, params: Params): void {
-  demandDeclaredRight(caller, actor, method);
+  assertDeclaredRight(caller, actor, method);
   method.mayCall?.({ caller, actor, right: method.right }, params);
 }
 
-function demandDeclaredRight(caller: Caller, actor: Actor, { right }: Method): void {
+function assertDeclaredRight(caller: Caller, actor: Actor, { right }: Method): void {
   if (right === 'none') return;
-  if (typeof right === 'string') demand(actor, right);
+  if (typeof right === 'string') assertRight(actor, right);
   else if (caller.kind === 'login' && caller.actor.i_customer !== actor.i_customer)
-    demand(caller.actor, right.below);
+    assertRight(caller.actor, right.below);
 }
 
 /**
@@ -82,9 +86,9 @@ function demandDeclaredRight(caller: Caller, actor: Actor, { right }: Method): v
  * one below it with the right that the method declares. Undefined stands for a customer that was not
  * found, so that it is refused as one below is.
  */
-export function demandRightOver(
+export function assertRightOver(
   { actor, right }: Pick<Call, 'actor' | 'right'>,
   i_customer: number | undefined,
 ): void {
-  if (typeof right === 'object' && i_customer !== actor.i_customer) demand(actor, right.below);
+  if (typeof right === 'object' && i_customer !== actor.i_customer) assertRight(actor, right.below);
 }

@@ -40,7 +40,7 @@ export const permissionOfCaller = (caller: Caller): number =>
   caller.kind === 'login' ? (caller.person?.permission ?? 0) : 0;
 
 /** Throws fault 403 unless the caller has one of the bits; 1 passes everywhere. */
-export function demandPermission(caller: Caller, bits: number): void {
+export function assertPermission(caller: Caller, bits: number): void {
   if ((permissionOfCaller(caller) & (bits | permissions.platform)) === 0)
     throw forbidden('The permission for this is missing');
 }

@@ -38,7 +38,7 @@ export type ReadRight = Right | 'none';
 export const editBelow = { self: 'none', below: 'customers_mgmt:edit' } as const satisfies RightBelow;
 
 /** A declared right for help and documents; undefined where there is none. */
-export function rightInWords(right: WriteRight | ReadRight): string | undefined {
+export function describeRight(right: WriteRight | ReadRight): string | undefined {
   if (right === 'none') return undefined;
   return typeof right === 'string' ? right : `${right.below} (for customers below)`;
 }
@@ -93,7 +93,7 @@ export function holds(actor: Actor, right: Right): boolean {
 }
 
 /** Throws fault 403 unless the actor holds the right. */
-export function demand(actor: Actor, right: Right): void {
+export function assertRight(actor: Actor, right: Right): void {
   if (!holds(actor, right)) throw lacks(right);
 }
 
@@ -107,7 +107,7 @@ function lacks(right: Right): Fault {
  * What is granted to a customer must be held by the one directly above it, effectively: that is
  * below the actor or the actor itself, so nothing beyond the actor's own can be in it.
  */
-export function demandGrantable(granter: EffectiveRights, granted: Readonly<Record<string, unknown>>): void {
+export function assertGrantable(granter: EffectiveRights, granted: Readonly<Record<string, unknown>>): void {
   for (const name of maskNames) {
     const mask = granted[name];
     if (typeof mask === 'number' && (mask & ~granter[name]) !== 0) {

@@ -10,7 +10,7 @@ import type { Id } from '../call/method';
 import type { Actor } from './rights';
 
 /** A living customer below an actor. */
-export interface Place {
+export interface TreeNode {
   readonly i_customer: number;
   readonly i_wholesaler: number;
 }
@@ -22,8 +22,8 @@ const findBelowStatement = sql(
 );
 
 /** The place of the living customer of this id below the actor, not of the actor itself. */
-export async function findBelow(db: Queryable, actor: Id, i_customer: number): Promise<Place | undefined> {
-  const [row] = await db.query<Place>(findBelowStatement, [i_customer, actor.i_customer]);
+export async function findBelow(db: Queryable, actor: Id, i_customer: number): Promise<TreeNode | undefined> {
+  const [row] = await db.query<TreeNode>(findBelowStatement, [i_customer, actor.i_customer]);
   return row;
 }
 
@@ -33,7 +33,7 @@ const isWithinStatement = sql(
 );
 
 /** The customer is the actor or below it; throws fault 404. `deleted`: also one that was deleted, whose books stay. */
-export async function demandWithin(
+export async function assertWithin(
   db: Queryable,
   actor: Actor,
   i_customer: number,

@@ -2,7 +2,7 @@
 import { recordedValue } from '../../core/call/audit';
 import { inBatches, isEmpty, mapRows } from '../../core/call/batches';
 import { type Call, defineMethod } from '../../core/call/method';
-import { type Placed, placeColumns } from '../../core/call/cursor-pagination';
+import { type CursorRow, cursorColumns } from '../../core/call/cursor-pagination';
 import {
   any,
   id,
@@ -18,7 +18,7 @@ import {
 } from '../../core/schema/schema';
 import { rootId } from '../../core/tree/rights';
 import { formatTime, parseTime } from '../../core/schema/times';
-import { demandWithin } from '../../core/tree/tree';
+import { assertWithin } from '../../core/tree/tree';
 import { type Database, sql } from '../../db/database';
 
 const hour_ms = 3_600_000;
@@ -31,7 +31,7 @@ interface AuditParams {
   readonly i_customer?: number;
 }
 
-interface Row extends Placed {
+interface Row extends CursorRow {
   readonly created_at: Date;
   readonly request_id: string;
   readonly caller: string;
@@ -51,7 +51,7 @@ interface Row extends Placed {
  * actor; root has no rows in it and reads all records by time. The page is cut from the index before any record is read.
  */
 const selected = `SELECT r.created_at, r.request_id, r.caller, r.i_actor, r.address, r.method, r.action, r.resource, r.i_customer, r.changes,
-     coalesce($1 = ANY(a.path), true) AND coalesce($1 = ANY(k.path), true) AS inside, ${placeColumns('r', 'i_audit_record')}`;
+     coalesce($1 = ANY(a.path), true) AND coalesce($1 = ANY(k.path), true) AS inside, ${cursorColumns('r', 'i_audit_record')}`;
 const page = 'ORDER BY r.created_at, r.i_audit_record OFFSET $4 LIMIT $5';
 const isInTime = `r.created_at >= $2 AND r.created_at < $3
      AND (r.created_at, r.i_audit_record) > ($6::timestamptz, $7::bigint)`;
@@ -87,12 +87,12 @@ async function getAuditLogs(call: Call<Database>, params: AuditParams) {
   const ofMany = actor.i_customer === rootId ? listAllStatement : listBelowStatement;
   const range = { offset: params.offset, limit: params.limit ?? 100 };
   const rows = await inBatches<Row>(call, range, ({ last, offset, size }) => {
-    const cursor = [last?.place_time ?? '-infinity', last?.place_id ?? 0];
+    const cursor = [last?.cursor_time ?? '-infinity', last?.cursor_id ?? 0];
     const values = [actor.i_customer, start, until, offset, size, ...cursor];
     return isOfOne ? [listOfOneStatement, [...values, i_customer]] : [ofMany, values];
   });
   // Where there are none, it is still to be told whether there is such a customer.
-  if (isEmpty(rows) && isOfOne) await demandWithin(db, actor, i_customer, 'deleted too');
+  if (isEmpty(rows) && isOfOne) await assertWithin(db, actor, i_customer, 'deleted too');
   return { result: 'OK' as const, records: mapRows(rows, recordOf) };
 }
 

@@ -75,14 +75,14 @@ const eraseChangesStatement = sql(
 
 export async function eraseCustomer(call: Call, { i_customer }: { i_customer: number }) {
   const { db } = call;
-  await demandDeleted(db, i_customer);
+  await assertDeleted(db, i_customer);
   for (const statement of eraseStatements) await db.query(statement, [i_customer]);
   await db.query(eraseChangesStatement, [i_customer, personalMembers]);
   await call.audit({ action: 'D', resource: `customers:i_customer=${i_customer}`, i_customer });
   return { result: 'OK' as const, i_customer };
 }
 
-async function demandDeleted(db: Transaction, i_customer: number): Promise<void> {
+async function assertDeleted(db: Transaction, i_customer: number): Promise<void> {
   const [row] = await db.query<{ deleted: boolean }>(lockStatement, [i_customer]);
   if (!row) throw notFound();
   if (!row.deleted) throw conflict('The customer is not deleted: delete it first');

@@ -4,7 +4,7 @@
  */
 import { type Call, defineMethod } from '../../core/call/method';
 import { id, integer, list, nullable, ok, oneOf, struct, text } from '../../core/schema/schema';
-import { demandWithin } from '../../core/tree/tree';
+import { assertWithin } from '../../core/tree/tree';
 import { type Database, type Queryable, sql } from '../../db/database';
 import { badParameter, forbidden, notFound } from '../../base/faults';
 import { type LimitName, type Limits, limitNames, maxLimit } from '../../base/limits';
@@ -50,7 +50,7 @@ const listLimits = (db: Queryable, i_customer: number, limits: Limits): Promise<
   db.query<LimitRow>(listStatement, [i_customer, limitNames, limitNames.map((name) => limits[name])]);
 
 async function getCustomerLimits({ db, actor, config }: Call<Database>, params: { i_customer: number }) {
-  await demandWithin(db, actor, params.i_customer);
+  await assertWithin(db, actor, params.i_customer);
   return { result: 'OK' as const, limits: await listLimits(db, params.i_customer, config.limits) };
 }
 
@@ -74,8 +74,8 @@ async function setCustomerLimits(call: Call, { i_customer, limits }: SetParams) 
       throw forbidden(`Limit ${name} must be at most ${most}, which holds for those above the customer`);
   }
   const names = limits.map(({ name }) => name);
-  db.send(removeStatement, [i_customer, names]);
-  db.send(addStatement, [i_customer, names, limits.map(({ maximum }) => maximum)]);
+  db.exec(removeStatement, [i_customer, names]);
+  db.exec(addStatement, [i_customer, names, limits.map(({ maximum }) => maximum)]);
   const setBefore = (name: LimitName) => before.find((row) => row.name === name)?.set ?? null;
   const changed = limits.filter(({ name, maximum }) => setBefore(name) !== maximum);
   await call.audit({

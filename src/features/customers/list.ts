@@ -4,7 +4,7 @@ import { narrowStep } from '../../core/call/bounded-rows';
 import type { Call, ReadCost } from '../../core/call/method';
 import { nameKey } from '../../core/schema/normalize-name';
 import type { Money } from '../../core/schema/schema';
-import { type Database, lookup, sql } from '../../db/database';
+import { type Database, sharedRead, sql } from '../../db/database';
 
 export interface ListParams {
   readonly offset?: number;
@@ -43,7 +43,7 @@ const batchText = (condition: string): string =>
 
 const batchStatement = sql('list_customers', batchText(living));
 /** So few and from the beginning, or after one that was seen, that nobody who shares the connection waits for it. */
-const pageStatement = lookup('list_customers_page', batchText(living));
+const pageStatement = sharedRead('list_customers_page', batchText(living));
 const matchingStatement = sql('list_matching_customers', batchText(`${matching} $5`));
 const totalStatement = sql(
   'count_customers',

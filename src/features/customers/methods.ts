@@ -18,13 +18,13 @@ import {
 import { createParams, readableSchemas, updateParams } from './fields';
 import { costOfList, listCustomers } from './list';
 import {
-  beforeCreation,
-  beforeDeletion,
-  beforeUpdate,
+  loadForCreation,
+  loadForDeletion,
+  loadForUpdate,
   blockCustomer,
   createCustomerWithCommit,
   deleteCustomer,
-  demandLoginFromName,
+  assertLoginFromName,
   getCustomerInfo,
   unblockCustomer,
   updateCustomerWithCommit,
@@ -76,9 +76,9 @@ export const customerMethods = [
     params: createParams,
     result: struct({ result: ok, i_customer: id('The id of the new customer.') }),
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
-    checkParams: demandLoginFromName,
+    checkParams: assertLoginFromName,
     prepare: hashGivenPassword,
-    ahead: beforeCreation,
+    load: loadForCreation,
     run: createCustomerWithCommit,
   }),
   defineMethod({
@@ -114,7 +114,7 @@ export const customerMethods = [
     result: struct({ result: ok }),
     faults: ['not_found', 'wrong_reference', 'conflict', 'short_of_money'],
     prepare: hashGivenPassword,
-    ahead: beforeUpdate,
+    load: loadForUpdate,
     run: updateCustomerWithCommit,
   }),
   defineMethod({
@@ -127,7 +127,7 @@ export const customerMethods = [
     params: struct({ i_customer: id('The customer to delete.') }),
     result: struct({ result: ok, ...closedMoney }),
     faults: ['not_found', 'conflict'],
-    ahead: beforeDeletion,
+    load: loadForDeletion,
     run: deleteCustomer,
   }),
   defineMethod({

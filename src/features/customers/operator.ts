@@ -21,7 +21,7 @@ import { eraseCustomer } from './erase';
 import { importParams } from './fields';
 import { customerInfo } from './methods';
 import * as repository from './repository';
-import { beforeCreation, createCustomerWithCommit, demandLoginFromName } from './service';
+import { loadForCreation, createCustomerWithCommit, assertLoginFromName } from './service';
 
 /** Everybody below the actor, at any depth; whoever stands above others comes before them. */
 async function exportCustomers(call: Call<Database>) {
@@ -57,9 +57,9 @@ export const customerOperatorMethods = [
     params: importParams,
     result: struct({ result: ok, i_customer: id('The id of the new customer.') }),
     faults: ['wrong_reference', 'conflict', 'short_of_money'],
-    checkParams: demandLoginFromName,
+    checkParams: assertLoginFromName,
     prepare: hashGivenPassword,
-    ahead: beforeCreation,
+    load: loadForCreation,
     run: createCustomerWithCommit,
   }),
   defineMethod({

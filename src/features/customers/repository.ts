@@ -5,7 +5,7 @@ import { nameKey } from '../../core/schema/normalize-name';
 import { type PasswordPolicy, policyWithId } from '../../core/auth/password-policy';
 import type { Actor } from '../../core/tree/rights';
 import type { Money } from '../../core/schema/schema';
-import { type Queryable, type Transaction, lookup, sql } from '../../db/database';
+import { type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
 import type { Wholesaler } from '../../core/tree/tree';
 import { customerColumns, dictionaryReferences, moneyColumns } from './fields';
 
@@ -178,7 +178,7 @@ export interface NewCustomer {
 
 /** Makes the customer with its default user and its recovery user in one statement. */
 export function insertCustomer(db: Transaction, made: NewCustomer): void {
-  db.send(insertCustomerStatement, [
+  db.exec(insertCustomerStatement, [
     made.wholesaler.i_customer,
     made.wholesaler.path,
     made.base_currency,
@@ -202,8 +202,8 @@ const insertApiPasswordStatement = sql(
 
 /** Replaces the API password, or removes it. */
 export function setApiPassword(db: Transaction, i_customer: number, sealed_ha1: Buffer | null): void {
-  db.send(removeApiPasswordStatement, [i_customer]);
-  if (sealed_ha1) db.send(insertApiPasswordStatement, [i_customer, sealed_ha1]);
+  db.exec(removeApiPasswordStatement, [i_customer]);
+  if (sealed_ha1) db.exec(insertApiPasswordStatement, [i_customer, sealed_ha1]);
 }
 
 /**
@@ -219,7 +219,7 @@ export function updateCustomerColumns(
   const text = `UPDATE customers SET ${['updated_at = now()', ...names.map((name, index) => `${name} = $${index + 2}`)].join(', ')}
     WHERE i_customer = $1`;
   const statement = names.length <= 1 ? sql(`update_customer_${names.join('')}`, text) : { text };
-  db.send(statement, [i_customer, ...names.map((name) => columns[name])]);
+  db.exec(statement, [i_customer, ...names.map((name) => columns[name])]);
 }
 
 const updateDefaultUserStatement = sql(
@@ -237,7 +237,7 @@ export function updateDefaultUser(
   password_hash: string | null,
 ): void {
   const login_key = web_login === null ? null : nameKey(web_login);
-  db.send(updateDefaultUserStatement, [i_customer, web_login, login_key, password_hash]);
+  db.exec(updateDefaultUserStatement, [i_customer, web_login, login_key, password_hash]);
 }
 
 const renameLoginsStatement = sql(
@@ -248,7 +248,7 @@ const renameLoginsStatement = sql(
 
 /** The logins that hold the customer's name follow it. */
 export function renameLogins(db: Transaction, i_customer: number, name: string): void {
-  db.send(renameLoginsStatement, [i_customer, name, nameKey(name)]);
+  db.exec(renameLoginsStatement, [i_customer, name, nameKey(name)]);
 }
 
 const hasSubCustomersStatement = sql(
@@ -346,7 +346,7 @@ const infoColumns = `c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, c
 const infoFrom = 'customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default';
 
 const infoStatement = (name: string, condition: string) =>
-  lookup(
+  sharedRead(
     name,
     `SELECT row_to_json(t) AS customer FROM (SELECT ${infoColumns} FROM ${infoFrom}
        WHERE ${condition} AND $2 = ANY(c.path) AND c.deleted_at IS NULL) t`,

@@ -7,8 +7,8 @@ import { isPositive, isZero, minus, negate } from '../../core/schema/decimal';
 import { formats } from '../../core/schema/formats';
 import type { Call, Id } from '../../core/call/method';
 import { nameKey } from '../../core/schema/normalize-name';
-import { demandSatisfies } from '../../core/auth/password-policy';
-import { demandGrantable, maskNames, switchNames } from '../../core/tree/rights';
+import { assertSatisfiesPolicy } from '../../core/auth/password-policy';
+import { assertGrantable, maskNames, switchNames } from '../../core/tree/rights';
 import { type Change, type Wholesaler, findBelow, holdWholesaler } from '../../core/tree/tree';
 import type { Database, Transaction } from '../../db/database';
 import { badParameter, conflict, forbidden, notFound, wrongReference } from '../../base/faults';
@@ -29,7 +29,7 @@ import * as repository from './repository';
 import type { References, Target } from './repository';
 
 /** What a new customer stands on, held until it is made, and its id. */
-export const beforeCreation = (db: Transaction, actor: Id, params: ImportParams) =>
+export const loadForCreation = (db: Transaction, actor: Id, params: ImportParams) =>
   Promise.all([
     holdWholesaler(db, actor, undefined, changeOf(params)),
     repository.checkReferences(db, actor, undefined, params),
@@ -39,7 +39,7 @@ export const beforeCreation = (db: Transaction, actor: Id, params: ImportParams)
 /** Creates a customer as a step of something larger, which is told here what the database refuses. */
 export const createCustomer: typeof createCustomerWithCommit = async (call, ...given) => {
   const made = await createCustomerWithCommit(call, ...given);
-  await call.db.sent();
+  await call.db.flush();
   return made;
 };
 
@@ -51,19 +51,19 @@ export async function createCustomerWithCommit(
   call: Call,
   params: ImportParams,
   password_hash: string | undefined,
-  found?: Awaited<ReturnType<typeof beforeCreation>>,
+  found?: Awaited<ReturnType<typeof loadForCreation>>,
 ) {
   const { db } = call;
   const web_login = params.web_login ?? params.name;
   const balance = params.balance ?? '0';
 
-  const [wholesaler, references, i_customer] = found ?? (await beforeCreation(db, call.actor, params));
+  const [wholesaler, references, i_customer] = found ?? (await loadForCreation(db, call.actor, params));
   if (!wholesaler) throw notFound();
-  demandPolicy(params, references);
-  demandGrants(call, wholesaler, params, 0, references);
-  demandFits(wholesaler);
+  assertPolicy(params, references);
+  assertGrants(call, wholesaler, params, 0, references);
+  assertFits(wholesaler);
   const max_depth = grantedDepth(wholesaler, params.max_depth);
-  demandReferences(params, references);
+  assertReferences(params, references);
 
   repository.insertCustomer(db, {
     i_customer,
@@ -102,7 +102,7 @@ const columnsOf =
 const wholesalersAffair = ['i_tariff', 'balance', 'credit_limit', 'max_depth', ...maskNames, ...switchNames];
 
 /** The customer as it is, and what the change stands on. Downwards: the wholesaler's row is locked before the customer's. */
-export const beforeUpdate = (db: Transaction, actor: Id, params: UpdateParams) =>
+export const loadForUpdate = (db: Transaction, actor: Id, params: UpdateParams) =>
   Promise.all([
     wholesalersAffair.some((name) => name in params)
       ? holdWholesaler(db, actor, params.i_customer, changeOf(params))
@@ -114,7 +114,7 @@ export const beforeUpdate = (db: Transaction, actor: Id, params: UpdateParams) =
 /** Changes a customer as a step of something larger, which is told here what the database refuses. */
 export const updateCustomer: typeof updateCustomerWithCommit = async (call, ...given) => {
   const changed = await updateCustomerWithCommit(call, ...given);
-  await call.db.sent();
+  await call.db.flush();
   return changed;
 };
 
@@ -123,10 +123,10 @@ export async function updateCustomerWithCommit(
   call: Call,
   params: UpdateParams,
   password_hash: string | undefined,
-  found?: Awaited<ReturnType<typeof beforeUpdate>>,
+  found?: Awaited<ReturnType<typeof loadForUpdate>>,
 ) {
   const { i_customer } = params;
-  const [wholesaler, target, references] = found ?? (await beforeUpdate(call.db, call.actor, params));
+  const [wholesaler, target, references] = found ?? (await loadForUpdate(call.db, call.actor, params));
   if (!target) throw notFound();
 
   const newLogin =
@@ -137,9 +137,9 @@ export async function updateCustomerWithCommit(
       'is required, because it is kept together with the web_login that changes',
     );
   }
-  demandPolicy(params, references);
+  assertPolicy(params, references);
   const { i_tariff, ...others } = params;
-  demandGrants(
+  assertGrants(
     call,
     wholesaler,
     i_tariff === target.i_tariff ? others : params,
@@ -147,7 +147,7 @@ export async function updateCustomerWithCommit(
     references,
   );
   if (wholesaler && params.max_depth !== undefined) grantedDepth(wholesaler, params.max_depth);
-  demandReferences(params, references);
+  assertReferences(params, references);
   if (params.i_commission_agent === i_customer) throw wrongReference('i_commission_agent');
 
   await changeTariff(call, params, target, references.tariff_currency ?? wholesaler?.base_currency);
@@ -185,7 +185,7 @@ async function setBlocked(call: Call, { i_customer }: Named, blocked: boolean) {
 }
 
 /** The customer, held against everything, whether anybody stands below it, and its owner's account. */
-export const beforeDeletion = (db: Transaction, actor: Id, { i_customer }: Named) =>
+export const loadForDeletion = (db: Transaction, actor: Id, { i_customer }: Named) =>
   Promise.all([
     lockOwner(db, actor, i_customer),
     repository.lockDoomed(db, actor, i_customer),
@@ -200,12 +200,12 @@ export async function deleteCustomer(
   call: Call,
   params: Named,
   _prepared?: undefined,
-  found?: Awaited<ReturnType<typeof beforeDeletion>>,
+  found?: Awaited<ReturnType<typeof loadForDeletion>>,
   keepMoney = false,
 ) {
   const { db } = call;
   const { i_customer } = params;
-  const [owner, target, hasSubCustomers] = found ?? (await beforeDeletion(db, call.actor, params));
+  const [owner, target, hasSubCustomers] = found ?? (await loadForDeletion(db, call.actor, params));
   if (!target) throw notFound();
   if (hasSubCustomers) throw conflict('The customer still has sub-customers');
   if (keepMoney && isPositive(target.balance)) {
@@ -239,7 +239,7 @@ const changeOf = (params: Partial<CreateParams>): Change => ({
 });
 
 /** Without a `web_login` the name becomes the login, so it must be fit for one. */
-export function demandLoginFromName(params: ImportParams): void {
+export function assertLoginFromName(params: ImportParams): void {
   if (params.web_login !== undefined) return;
   const problem = formats.login(params.name);
   if (problem !== undefined)
@@ -250,7 +250,7 @@ export function demandLoginFromName(params: ImportParams): void {
  * What only some may set: rights where the actor and the wholesaler, which is the actor or below it,
  * hold them, API access by those with api_mgmt, the own tariff by those allowed to.
  */
-function demandGrants(
+function assertGrants(
   call: Call,
   wholesaler: Wholesaler | undefined,
   params: Grants,
@@ -258,7 +258,7 @@ function demandGrants(
   { has_api_password }: References,
 ): void {
   const { rights } = call.actor;
-  if (wholesaler) demandGrantable(wholesaler.rights, params);
+  if (wholesaler) assertGrantable(wholesaler.rights, params);
   const changesAccess = params.api_access !== undefined && params.api_access !== api_access;
   const changesPassword =
     typeof params.api_password === 'string' || (params.api_password === null && has_api_password);
@@ -278,7 +278,7 @@ function demandGrants(
 const maxLevels = 64;
 
 /** A new customer must fit under everybody above it. */
-function demandFits(wholesaler: Wholesaler): void {
+function assertFits(wholesaler: Wholesaler): void {
   if (wholesaler.path.length >= maxLevels) {
     throw forbidden(`Too deep: a tree of customers has at most ${maxLevels} levels`);
   }
@@ -297,13 +297,13 @@ function grantedDepth(wholesaler: Wholesaler, max_depth: number | null | undefin
   return max_depth;
 }
 
-/** Throws fault 400; a policy that does not exist is left for `demandReferences` to name. */
-function demandPolicy(params: Partial<CreateParams>, { policy }: References): void {
-  if (params.web_password !== undefined && policy) demandSatisfies(params.web_password, policy);
+/** Throws fault 400; a policy that does not exist is left for `assertReferences` to name. */
+function assertPolicy(params: Partial<CreateParams>, { policy }: References): void {
+  if (params.web_password !== undefined && policy) assertSatisfiesPolicy(params.web_password, policy);
 }
 
 /** Throws fault 401 for the first reference that is wrong. */
-function demandReferences(params: Partial<CreateParams>, references: References): void {
+function assertReferences(params: Partial<CreateParams>, references: References): void {
   if (typeof params.i_tariff === 'number' && references.tariff_currency === null)
     throw wrongReference('i_tariff');
   const [wrong] = references.wrong;

@@ -1,9 +1,9 @@
 /** The entries of one account in the books, the newest first. An id is the number of the entry in the form of a uuid (version 8). */
 import { type ListCall, narrowStep } from '../../core/call/bounded-rows';
-import { type NewestParams, type Placed, newestPage } from '../../core/call/cursor-pagination';
+import { type CursorParams, type CursorRow, readCursorPage } from '../../core/call/cursor-pagination';
 import type { Page } from '../../core/call/operation';
 import type { Money } from '../../core/schema/schema';
-import { type Queryable, lookup, sql } from '../../db/database';
+import { type Queryable, sharedRead, sql } from '../../db/database';
 import type { PaymentKind } from './ledger';
 
 export interface BillingRow {
@@ -25,11 +25,11 @@ const from = 'entries e JOIN payments p ON p.i_payment = e.i_payment';
 /** In order of their numbers, which is that in which they were booked, and that of the index. */
 const newestStatement = sql(
   'newest_billings',
-  `SELECT ${columns}, e.booked_at::text AS place_time, e.i_entry::text AS place_id FROM ${from}
+  `SELECT ${columns}, e.booked_at::text AS cursor_time, e.i_entry::text AS cursor_id FROM ${from}
    WHERE e.i_customer = $1 AND e.i_entry < coalesce(nullif($2::bigint, 0), 9223372036854775807)
    ORDER BY e.i_entry DESC LIMIT $3`,
 );
-const findStatement = lookup(
+const findStatement = sharedRead(
   'find_billing',
   `SELECT ${columns} FROM ${from} WHERE e.i_customer = $1 AND e.i_entry = $2::bigint`,
 );
@@ -37,9 +37,9 @@ const findStatement = lookup(
 export const newestBillings = (
   call: ListCall,
   i_customer: number,
-  params: NewestParams,
+  params: CursorParams,
 ): Promise<Page<BillingRow>> =>
-  newestPage<BillingRow & Placed>(call, { ...params, step: narrowStep }, (_time, id, size) => [
+  readCursorPage<BillingRow & CursorRow>(call, { ...params, step: narrowStep }, (_time, id, size) => [
     newestStatement,
     [i_customer, id, size],
   ]);

@@ -28,7 +28,7 @@ export interface FundsParams {
 type FundsKind = 'add_funds' | 'credit' | 'debit';
 
 /** The account whose balance moves, and the overcommit limits that bound it, locked. */
-export const beforeFunds = (db: Transaction, actor: Id, { i_customer }: Pick<FundsParams, 'i_customer'>) =>
+export const loadFunds = (db: Transaction, actor: Id, { i_customer }: Pick<FundsParams, 'i_customer'>) =>
   lockAccount(db, actor, i_customer);
 
 /** addFunds and credit raise the balance; debit lowers it, below zero and the credit limit too. */
@@ -88,7 +88,7 @@ interface ReversalParams {
 }
 
 /** The payment, of a living customer below the actor. */
-export const beforeReversal = (db: Transaction, actor: Id, { i_payment }: ReversalParams) =>
+export const loadReversal = (db: Transaction, actor: Id, { i_payment }: ReversalParams) =>
   findReversible(db, actor, i_payment);
 
 /**
@@ -156,7 +156,7 @@ interface TransferParams {
 }
 
 /** The accounts of the giver, of everybody above it and of the receiver, locked. */
-export const beforeTransfer = (db: Transaction, actor: Id, { i_customer }: TransferParams) =>
+export const loadTransfer = (db: Transaction, actor: Id, { i_customer }: TransferParams) =>
   lockTransfer(db, actor, i_customer);
 
 /**
@@ -170,7 +170,7 @@ export async function transferFunds(
   _prepared?: undefined,
   found?: TransferAccounts,
 ) {
-  const { givers, receiver } = found ?? (await beforeTransfer(call.db, call.actor, params));
+  const { givers, receiver } = found ?? (await loadTransfer(call.db, call.actor, params));
   if (!receiver) throw notFound();
   const { amount } = params;
   const [giver] = givers;

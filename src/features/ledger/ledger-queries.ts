@@ -5,7 +5,7 @@ import { isNegative, negate, plain } from '../../core/schema/decimal';
 import type { Call } from '../../core/call/method';
 import type { Money } from '../../core/schema/schema';
 import { formatTime, parseTime } from '../../core/schema/times';
-import { demandWithin } from '../../core/tree/tree';
+import { assertWithin } from '../../core/tree/tree';
 import type { Database } from '../../db/database';
 import { notFound } from '../../base/faults';
 import {
@@ -41,7 +41,7 @@ export async function getPaymentsList(call: Call<Database>, params: PaymentsPara
     listPayments(actor, filter, page),
   );
   // Where there are none, it is still to be told whether there is such a customer.
-  if (isEmpty(rows)) await demandWithin(db, actor, params.i_customer, 'deleted too');
+  if (isEmpty(rows)) await assertWithin(db, actor, params.i_customer, 'deleted too');
   return { result: 'OK' as const, payments: mapRows(rows, paymentOf) };
 }
 

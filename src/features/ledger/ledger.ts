@@ -103,7 +103,7 @@ export async function post(db: Transaction, posting: Posting): Promise<number> {
  * the new row twice, and PostgreSQL looks again at all that such a row refers to.
  */
 export function enterOpening(db: Transaction, { i_customer, request_id }: Described): void {
-  db.send(openingStatement, [i_customer, request_id]);
+  db.exec(openingStatement, [i_customer, request_id]);
 }
 
 const hasEntriesStatement = sql(

@@ -17,7 +17,7 @@ import {
   time,
 } from '../../core/schema/schema';
 import { paymentKinds } from './ledger';
-import { beforeFunds, beforeReversal, beforeTransfer, fundsOf, reversePayment, transferFunds } from './funds';
+import { loadFunds, loadReversal, loadTransfer, fundsOf, reversePayment, transferFunds } from './funds';
 import { priceMethods } from './charging/prices';
 import { getPaymentInfo, getPaymentsList, getStatement } from './ledger-queries';
 
@@ -80,7 +80,7 @@ export const moneyMethods = [
     params: fundsParams,
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
-    ahead: beforeFunds,
+    load: loadFunds,
     run: fundsOf('add_funds'),
   }),
   defineMethod({
@@ -91,7 +91,7 @@ export const moneyMethods = [
     params: fundsParams,
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
-    ahead: beforeFunds,
+    load: loadFunds,
     run: fundsOf('credit'),
   }),
   defineMethod({
@@ -102,7 +102,7 @@ export const moneyMethods = [
     params: fundsParams,
     result: posted,
     faults: ['not_found', 'conflict'],
-    ahead: beforeFunds,
+    load: loadFunds,
     run: fundsOf('debit'),
   }),
   defineMethod({
@@ -118,7 +118,7 @@ export const moneyMethods = [
     }),
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
-    ahead: beforeTransfer,
+    load: loadTransfer,
     run: transferFunds,
   }),
   defineMethod({
@@ -130,7 +130,7 @@ export const moneyMethods = [
     params: struct({ i_payment: bigId('The payment; no transfer and no reversal.'), idempotency_key }),
     result: posted,
     faults: ['not_found', 'conflict', 'short_of_money'],
-    ahead: beforeReversal,
+    load: loadReversal,
     run: reversePayment,
   }),
   defineMethod({

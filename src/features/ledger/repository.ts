@@ -4,7 +4,7 @@ import type { RowQuery } from '../../core/call/bounded-rows';
 import type { Id } from '../../core/call/method';
 import type { Actor } from '../../core/tree/rights';
 import type { Money } from '../../core/schema/schema';
-import { type Queryable, type Transaction, lookup, sql } from '../../db/database';
+import { type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
 import type { PaymentKind } from './ledger';
 
 export interface PaymentRow {
@@ -105,7 +105,7 @@ const lastBefore = (moment: string): string => `
   SELECT e.i_entry, e.balance_after FROM entries e WHERE e.i_customer = $1 AND e.booked_at < ${moment}
   ORDER BY e.booked_at DESC, e.i_entry DESC LIMIT 1`;
 
-const boundsStatement = lookup(
+const boundsStatement = sharedRead(
   'statement_bounds',
   `SELECT coalesce(o.balance_after, 0)::text AS opening, coalesce(o.i_entry, 0) AS first_entry,
      coalesce(k.balance_after, 0)::text AS closing, coalesce(k.i_entry, 0) AS last_entry

@@ -1,13 +1,13 @@
 /** The statements on owned objects, made once for each kind. */
-import { type Queryable, type Statement, type Transaction, lookup, sql } from '../../db/database';
+import { type Queryable, type Statement, type Transaction, sharedRead, sql } from '../../db/database';
 import { type ListCall, type RowQuery, narrowStep, wideStep } from '../../core/call/bounded-rows';
 import type { Money } from '../../core/schema/schema';
 import {
-  type NewestParams,
-  type Placed,
-  newestPage,
-  olderThan,
-  placeColumns,
+  type CursorParams,
+  type CursorRow,
+  readCursorPage,
+  beforeCursor,
+  cursorColumns,
 } from '../../core/call/cursor-pagination';
 import type { Page } from '../../core/call/operation';
 import type { Kind, Values } from './kinds';
@@ -60,7 +60,7 @@ export async function findOwned(
     kind,
     () => `SELECT ${columnsOf(kind)} FROM ${fromOf(kind)}
      WHERE r.uuid = $1 AND r.i_customer = $2 AND r.deleted_at IS NULL`,
-    lookup,
+    sharedRead,
   );
   const [row] = await db.query<Owned & Values>(find, [uuid, i_customer]);
   return row;
@@ -99,15 +99,18 @@ export const listNewest = (
   call: ListCall,
   kind: AnyKind,
   i_customer: number,
-  params: NewestParams,
-): Promise<Page<Owned & Values & Placed>> => {
+  params: CursorParams,
+): Promise<Page<Owned & Values & CursorRow>> => {
   const list = statementOf(
     'newest',
     kind,
-    () => `SELECT ${columnsOf(kind)}, ${placeColumns('r', kind.id)} FROM ${fromOf(kind)}
-     WHERE r.i_customer = $1 AND r.deleted_at IS NULL AND ${olderThan('r', kind.id, 2)}`,
+    () => `SELECT ${columnsOf(kind)}, ${cursorColumns('r', kind.id)} FROM ${fromOf(kind)}
+     WHERE r.i_customer = $1 AND r.deleted_at IS NULL AND ${beforeCursor('r', kind.id, 2)}`,
   );
-  return newestPage(call, { ...params, step: stepOf(kind) }, (...cursor) => [list, [i_customer, ...cursor]]);
+  return readCursorPage(call, { ...params, step: stepOf(kind) }, (...cursor) => [
+    list,
+    [i_customer, ...cursor],
+  ]);
 };
 
 /** Whether all of these are living objects of the customer, which are held against deletion. */
@@ -180,7 +183,7 @@ export async function idOfOwned(
     'place',
     kind,
     () => `SELECT ${kind.id} AS id FROM ${kind.table} WHERE uuid = $1 AND i_customer = $2`,
-    lookup,
+    sharedRead,
   );
   const [row] = await db.query<{ id: number }>(place, [uuid, i_customer]);
   return row?.id;

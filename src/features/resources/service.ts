@@ -7,7 +7,7 @@ import { changesBetween, secretChange } from '../../core/call/audit';
 import { readPage } from '../../core/call/bounded-rows';
 import { isUuid } from '../../core/schema/formats';
 import type { Call } from '../../core/call/method';
-import type { NewestParams } from '../../core/call/cursor-pagination';
+import type { CursorParams } from '../../core/call/cursor-pagination';
 import type { Page } from '../../core/call/operation';
 import type { Database, Queryable } from '../../db/database';
 import { badParameter, notFound } from '../../base/faults';
@@ -116,11 +116,11 @@ async function placeAfter(
 export const newestOwned = (
   call: Call<Database>,
   kind: Kind<never>,
-  params: NewestParams,
+  params: CursorParams,
 ): Promise<Page<OwnedRow>> => repository.listNewest(call, kind, call.actor.i_customer, params);
 
 /** Throws fault 404 unless all of these are objects of the actor; they stay so until the call has ended. */
-export async function demandOwned(
+export async function assertOwned(
   call: Pick<Call, 'db' | 'actor'>,
   kind: Kind<never>,
   uuids: readonly string[],

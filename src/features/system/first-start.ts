@@ -57,7 +57,7 @@ export async function firstStart(
   const api_password = config.root_api_password ?? randomPassword();
   const password_hash = await hashPassword(web_password);
   return db.transaction(async (tx) => {
-    await demandKey(tx, credentials);
+    await assertKey(tx, credentials);
     const [root] = await tx.query<RootRow>(lockRoot, [rootId]);
     if (root?.needs_web) await tx.query(setWebPassword, [rootId, password_hash]);
     if (root?.needs_api) {
@@ -72,7 +72,7 @@ export async function firstStart(
 }
 
 /** Throws unless the SECRET_KEY is that of the database; one that has none yet belongs to this key from now on. */
-export async function demandKey(db: Queryable, credentials: Credentials): Promise<void> {
+export async function assertKey(db: Queryable, credentials: Credentials): Promise<void> {
   await db.query(storeCheck, [credentials.check_value]);
   const kept = await keptCheck(db);
   if (kept === undefined || !credentials.check_values.includes(kept)) throw new WrongSecretKey();

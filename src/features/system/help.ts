@@ -1,13 +1,13 @@
 /** Help and signatures of a method, from its declaration. */
 import type { Method } from '../../core/call/method';
-import { rightInWords } from '../../core/tree/rights';
+import { describeRight } from '../../core/tree/rights';
 import { type TSchema, declared } from '../../core/schema/schema';
-import { faultsOf, typeInWords, wireType } from '../../core/schema/describe';
+import { faultsOf, describeType, wireType } from '../../core/schema/describe';
 import { faultKinds } from '../../base/faults';
 
 /** A page of plain text. */
 export function helpOf(method: Method): string {
-  const right = rightInWords(method.right) ?? 'none';
+  const right = describeRight(method.right) ?? 'none';
   const params = Object.entries(method.params.properties).map(([name, schema]) => line(name, schema, method));
   return [
     `${method.name}: ${method.summary}`,
@@ -33,14 +33,14 @@ const trustedInWords = {
 
 function line(name: string, schema: TSchema, method: Method): string {
   const needed = method.params.required?.includes(name) ? 'required' : 'optional';
-  return `  ${name} (${typeInWords(schema)}; ${needed}): ${declared(schema).description}`;
+  return `  ${name} (${describeType(schema)}; ${needed}): ${declared(schema).description}`;
 }
 
 function answerLines(schema: TSchema): string[] {
   const { properties, description } = declared(schema);
   if (!properties) return [`  ${wireType(schema)}: ${description}`];
   return Object.entries(properties).map(
-    ([name, member]) => `  ${name} (${typeInWords(member)}): ${declared(member).description}`,
+    ([name, member]) => `  ${name} (${describeType(member)}): ${declared(member).description}`,
   );
 }
 

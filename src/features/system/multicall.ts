@@ -2,7 +2,7 @@
 import type { Config } from '../../base/config';
 import { type Core, type Outcome, Outcomes, dispatch } from '../../core/call/dispatch';
 import { pauseInSlices } from '../../core/fairness/event-loop';
-import { membersOf } from '../../core/call/xmlrpc-params';
+import { paramsStruct } from '../../core/call/xmlrpc-params';
 import type { Call } from '../../core/call/method';
 import type { Batches } from '../../core/schema/schema';
 import type { Value } from '../../core/schema/values';
@@ -71,7 +71,7 @@ async function one(
   if (!Array.isArray(params)) return new Fault('not_a_call', 'params of a multicall must be an array');
   if (method === 'system.multicall') return new Fault('not_a_call', 'A multicall cannot contain a multicall');
   if (refusal && core.registry.get(method)?.method.access === 'read') return refusal;
-  const read = () => ({ method, members: membersOf(core.registry, method, params) });
-  const { caller, ends_at } = call;
-  return dispatch(core, { request_id: `${call.request_id}.${index + 1}`, caller, ends_at, read });
+  const read = () => ({ method, members: paramsStruct(core.registry, method, params) });
+  const { caller, deadline } = call;
+  return dispatch(core, { request_id: `${call.request_id}.${index + 1}`, caller, deadline, read });
 }

@@ -14,7 +14,7 @@ const othersStatement = sql(
 );
 
 /** Throws fault 409 if nobody else is left who can log in as an administrator. */
-export async function demandAnotherAdministrator(
+export async function assertAnotherAdministrator(
   db: Transaction,
   i_customer: number,
   i_web_user: number,

@@ -5,14 +5,14 @@
 import { changesBetween } from '../../core/call/audit';
 import type { Call } from '../../core/call/method';
 import {
-  type NewestParams,
-  type Placed,
-  newestPage,
-  olderThan,
-  placeColumns,
+  type CursorParams,
+  type CursorRow,
+  readCursorPage,
+  beforeCursor,
+  cursorColumns,
 } from '../../core/call/cursor-pagination';
 import type { Page } from '../../core/call/operation';
-import { type Database, type Queryable, type Transaction, lookup, sql } from '../../db/database';
+import { type Database, type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
 import { forbidden, notFound } from '../../base/faults';
 import type { AccessLevel } from './repository';
 
@@ -54,10 +54,10 @@ const isAgent =
 
 const newestStatement = sql(
   'newest_agents',
-  `SELECT ${agentColumns}, ${placeColumns('u', 'i_web_user')} FROM users u
-   WHERE ${isAgent} AND ${olderThan('u', 'i_web_user', 2)}`,
+  `SELECT ${agentColumns}, ${cursorColumns('u', 'i_web_user')} FROM users u
+   WHERE ${isAgent} AND ${beforeCursor('u', 'i_web_user', 2)}`,
 );
-const findStatement = lookup(
+const findStatement = sharedRead(
   'find_agent',
   `SELECT ${agentColumns} FROM users u WHERE ${isAgent} AND u.uuid = $2`,
 );
@@ -68,8 +68,8 @@ const lockStatement = sql(
 
 type Reader = Pick<Call<Queryable>, 'db' | 'actor'>;
 
-export const newestAgents = (call: Call<Database>, params: NewestParams): Promise<Page<AgentRow>> =>
-  newestPage<AgentRow & Placed>(call, params, (...cursor) => [
+export const newestAgents = (call: Call<Database>, params: CursorParams): Promise<Page<AgentRow>> =>
+  readCursorPage<AgentRow & CursorRow>(call, params, (...cursor) => [
     newestStatement,
     [call.actor.i_customer, ...cursor],
   ]);

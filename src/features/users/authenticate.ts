@@ -41,7 +41,7 @@ async function refuse(call: Call<Database>, username: string, user: User | undef
   const resource = resourceOf(user);
   const record = (tx: Transaction) => call.audit({ action: 'AUTH_FAIL', resource, i_customer }, tx);
   const lockout = webLockout(call.credentials, call.actor.i_customer, username);
-  await countFailure(call, lockout, record, call.ends_at);
+  await countFailure(call, lockout, record, call.deadline);
   throw forbidden('Wrong username or password');
 }
 

@@ -20,7 +20,7 @@ import { accessLevels } from './repository';
 import {
   blockWebUser,
   createWebUser,
-  demandMayCreateUser,
+  assertMayCreateUser,
   deleteWebUser,
   getWebUserInfo,
   listWebUsers,
@@ -112,7 +112,7 @@ export const userMethods = [
     }),
     result: oneUserAnswer,
     faults: ['not_found', 'conflict'],
-    mayCall: demandMayCreateUser,
+    mayCall: assertMayCreateUser,
     prepare: hashGivenPassword,
     run: createWebUser,
   }),

@@ -1,5 +1,5 @@
 /** resetCustomerOneTimePassword: a way in for somebody who lost the password, once and for a limited time. */
-import { demandRightOver } from '../../core/tree/authorize';
+import { assertRightOver } from '../../core/tree/authorize';
 import { randomPassword } from '../../core/auth/credentials';
 import { forgiveFailures } from '../../core/auth/lockout';
 import type { Call } from '../../core/call/method';
@@ -10,7 +10,7 @@ export async function resetCustomerOneTimePassword(call: Call, { web_login }: { 
   const { actor, db } = call;
   const user = await findUser(db, actor, web_login);
   // The right comes before the target: without it, known and unknown logins of others look the same.
-  demandRightOver(call, user?.i_customer);
+  assertRightOver(call, user?.i_customer);
   if (!user) throw notFound();
   if (user.is_recovery) throw forbidden('The recovery user has no password');
 

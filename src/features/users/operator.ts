@@ -3,7 +3,7 @@ import { secretChange } from '../../core/call/audit';
 import { hashGivenPassword } from '../../core/auth/hashing';
 import { forgiveFailures } from '../../core/auth/lockout';
 import { type Call, defineMethod } from '../../core/call/method';
-import { demandPolicy } from '../../core/auth/password-policy';
+import { assertPasswordPolicy } from '../../core/auth/password-policy';
 import { id, ok, struct, text } from '../../core/schema/schema';
 import { issueToken } from '../../core/auth/tokens';
 import { sql } from '../../db/database';
@@ -21,7 +21,7 @@ async function setWebPassword(
   if (!user) throw notFound('Login');
   if (user.is_recovery) throw forbidden('The recovery user has no password');
   const { i_web_user, i_customer } = user;
-  await demandPolicy(db, i_customer, web_password);
+  await assertPasswordPolicy(db, i_customer, web_password);
   await updateUser(db, i_web_user, {}, password_hash ?? null);
   await forgiveFailures(db, call.credentials, web_login);
   const resource = `web_users:i_web_user=${i_web_user}`;

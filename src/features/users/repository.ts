@@ -5,7 +5,7 @@ import { type Lockout, failureCount } from '../../core/auth/lockout';
 import { nameKey } from '../../core/schema/normalize-name';
 import { type PasswordPolicy, policyOf } from '../../core/auth/password-policy';
 import type { Actor } from '../../core/tree/rights';
-import { type Queryable, type Transaction, lookup, sql } from '../../db/database';
+import { type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
 
 /** What a user may do, as the API names it. */
 export const accessLevels = ['ADMINISTRATOR', 'REPORTER', 'BILLING', 'CALL_SHOP_OPERATOR', 'NOC'] as const;
@@ -27,7 +27,7 @@ const userColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, 
   u.blocked OR (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS blocked`;
 const userFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
   WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)`;
-const findUserStatement = lookup('find_user', `SELECT ${userColumns} ${userFrom}`);
+const findUserStatement = sharedRead('find_user', `SELECT ${userColumns} ${userFrom}`);
 
 /** The living login of the actor or of a customer below it. */
 export async function findUser(db: Queryable, actor: Actor, login: string): Promise<User | undefined> {
@@ -36,7 +36,7 @@ export async function findUser(db: Queryable, actor: Actor, login: string): Prom
 }
 
 /** A row in any case, so that an unknown login takes as long as a known one. */
-const findTriedStatement = lookup(
+const findTriedStatement = sharedRead(
   'find_tried_user',
   `SELECT f.failures, u.* FROM (SELECT ${failureCount('$3', '$4')} AS failures) f LEFT JOIN (
      SELECT ${userColumns}, u.one_time_hash = ANY($5::bytea[]) AND u.one_time_expires_at > $6 AS one_time ${userFrom}) u ON true`,
@@ -166,7 +166,7 @@ export const listUsers = (
   { last, offset, size }: Page<UserRow>,
 ): RowQuery => [listStatement, [i_customer, last?.i_web_user ?? 0, offset, size, actor.i_customer]];
 
-const buysAtStoreStatement = lookup(
+const buysAtStoreStatement = sharedRead(
   'buys_at_store',
   'SELECT i_store IS NOT NULL AS found FROM customers WHERE i_customer = $1',
 );

@@ -3,16 +3,16 @@
  * updateCustomer; the recovery user is changed by nobody. Users of customers below need the right
  * to edit; the actor's own users are its own affair.
  */
-import { demandRightOver } from '../../core/tree/authorize';
+import { assertRightOver } from '../../core/tree/authorize';
 import { changesBetween, secretChange } from '../../core/call/audit';
 import { inBatches, isEmpty } from '../../core/call/batches';
 import { narrowStep } from '../../core/call/bounded-rows';
 import type { Call } from '../../core/call/method';
-import { demandPolicy, demandSatisfies } from '../../core/auth/password-policy';
-import { demandWithin } from '../../core/tree/tree';
+import { assertPasswordPolicy, assertSatisfiesPolicy } from '../../core/auth/password-policy';
+import { assertWithin } from '../../core/tree/tree';
 import type { Database } from '../../db/database';
 import { badParameter, forbidden, notFound } from '../../base/faults';
-import { demandAnotherAdministrator } from './administrators';
+import { assertAnotherAdministrator } from './administrators';
 import * as repository from './repository';
 import type { AccessLevel, LockedUser, UserRow } from './repository';
 
@@ -30,11 +30,11 @@ export interface UserFields {
 }
 
 /** Throws fault 403: a user of a customer below needs the right to edit. It is known before the password is hashed. */
-export function demandMayCreateUser(
+export function assertMayCreateUser(
   call: Pick<Call, 'actor' | 'right'>,
   { i_customer = call.actor.i_customer }: { readonly i_customer?: number },
 ): void {
-  demandRightOver(call, i_customer);
+  assertRightOver(call, i_customer);
 }
 
 /** Makes a user of the actor, or of a customer below it. */
@@ -45,9 +45,9 @@ export async function createWebUser(
 ) {
   const { actor, db } = call;
   const i_customer = params.i_customer ?? actor.i_customer;
-  demandRightOver(call, i_customer);
+  assertRightOver(call, i_customer);
   const [, i_web_user] = await Promise.all([
-    demandWithin(db, actor, i_customer),
+    assertWithin(db, actor, i_customer),
     makeUser(call, i_customer, params, password_hash),
   ]);
   return { result: 'OK' as const, i_web_user };
@@ -65,9 +65,9 @@ export async function makeUser(
   await Promise.all([
     i_access_level !== storeLevel &&
       repository.buysAtStore(call.db, i_customer).then((found) => {
-        demandStoreLevel(found, i_access_level);
+        assertStoreLevel(found, i_access_level);
       }),
-    web_password !== undefined && demandPolicy(call.db, i_customer, web_password),
+    web_password !== undefined && assertPasswordPolicy(call.db, i_customer, web_password),
   ]);
   const i_web_user = await repository.insertUser(call.db, {
     ...params,
@@ -85,12 +85,12 @@ export async function updateWebUser(
   params: UserFields & { i_web_user: number },
   password_hash: string | undefined,
 ) {
-  const user = await demandChangeable(call, params.i_web_user);
-  demandStoreLevel(user.buys_at_store, params.i_access_level);
-  if (params.web_password !== undefined) demandSatisfies(params.web_password, user.policy);
+  const user = await assertChangeable(call, params.i_web_user);
+  assertStoreLevel(user.buys_at_store, params.i_access_level);
+  if (params.web_password !== undefined) assertSatisfiesPolicy(params.web_password, user.policy);
   const isDemoted = params.i_access_level !== undefined && params.i_access_level !== administratorLevel;
   await Promise.all([
-    isDemoted && demandNotLast(call, user),
+    isDemoted && assertNotLast(call, user),
     repository.updateUser(call.db, params.i_web_user, params, password_hash ?? null),
   ]);
   await record(call, 'U', user, user, params);
@@ -98,8 +98,8 @@ export async function updateWebUser(
 }
 
 export async function deleteWebUser(call: Call, { i_web_user }: { i_web_user: number }) {
-  const user = await demandChangeable(call, i_web_user);
-  await Promise.all([demandNotLast(call, user), repository.markUserDeleted(call.db, i_web_user)]);
+  const user = await assertChangeable(call, i_web_user);
+  await Promise.all([assertNotLast(call, user), repository.markUserDeleted(call.db, i_web_user)]);
   await record(call, 'D', user, {}, {});
   return { result: 'OK' as const, i_web_user };
 }
@@ -110,10 +110,10 @@ export const unblockWebUser = (call: Call, { i_web_user }: { i_web_user: number 
   setBlocked(call, i_web_user, false);
 
 async function setBlocked(call: Call, i_web_user: number, blocked: boolean) {
-  const user = await demandChangeable(call, i_web_user);
+  const user = await assertChangeable(call, i_web_user);
   if (user.blocked !== blocked) {
     await Promise.all([
-      blocked && demandNotLast(call, user),
+      blocked && assertNotLast(call, user),
       repository.setUserBlocked(call.db, i_web_user, blocked),
     ]);
     await record(call, 'U', user, { blocked: user.blocked }, { blocked });
@@ -136,7 +136,7 @@ export async function listWebUsers(
   const web_users = await inBatches<UserRow>(call, { ...params, step: narrowStep }, (page) =>
     repository.listUsers(actor, i_customer, page),
   );
-  if (isEmpty(web_users)) await demandWithin(db, actor, i_customer);
+  if (isEmpty(web_users)) await assertWithin(db, actor, i_customer);
   return { result: 'OK' as const, web_users };
 }
 
@@ -144,7 +144,7 @@ const administratorLevel: AccessLevel = 'ADMINISTRATOR';
 /** The only level of users whose customer buys at a store front, over every API. */
 const storeLevel: AccessLevel = 'CALL_SHOP_OPERATOR';
 
-function demandStoreLevel(buys_at_store: boolean, wanted: AccessLevel | undefined): void {
+function assertStoreLevel(buys_at_store: boolean, wanted: AccessLevel | undefined): void {
   if (buys_at_store && wanted !== undefined && wanted !== storeLevel)
     throw badParameter(
       'i_access_level',
@@ -152,15 +152,15 @@ function demandStoreLevel(buys_at_store: boolean, wanted: AccessLevel | undefine
     );
 }
 
-async function demandNotLast({ db }: Call, user: LockedUser): Promise<void> {
+async function assertNotLast({ db }: Call, user: LockedUser): Promise<void> {
   if (user.i_access_level === administratorLevel && !user.blocked)
-    await demandAnotherAdministrator(db, user.i_customer, user.i_web_user);
+    await assertAnotherAdministrator(db, user.i_customer, user.i_web_user);
 }
 
 /** The user, locked, if the actor may change it; 403 without the right, before it is told whether there is one. */
-async function demandChangeable(call: Call, i_web_user: number): Promise<LockedUser> {
+async function assertChangeable(call: Call, i_web_user: number): Promise<LockedUser> {
   const user = await repository.lockUser(call.db, call.actor, i_web_user);
-  demandRightOver(call, user?.i_customer);
+  assertRightOver(call, user?.i_customer);
   if (!user) throw notFound('User');
   if (user.is_default) {
     throw forbidden('The default user is the customer itself: it is changed by updateCustomer');

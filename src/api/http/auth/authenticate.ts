@@ -10,7 +10,7 @@ import type { Core } from '../../../core/call/dispatch';
 import type { Caller } from '../../../core/call/method';
 import { trustedHostsOf } from '../../../core/auth/trusted-hosts';
 import { type Origin, isInRanges, isLoopback, originOf } from '../address';
-import { demandNoBrowser, isFromBrowser } from './browser';
+import { assertNoBrowser, isFromBrowser } from './browser';
 import { type Digest, createDigest } from './digest';
 
 /** Ask again: the values of the WWW-Authenticate header, a line for each. */
@@ -63,7 +63,7 @@ export function createAuthenticate(core: Core): Authenticate {
     const { address } = origin;
     const host = origin.certain && trusted !== 'never' ? await trustedCaller(address) : undefined;
     if (host) {
-      demandNoBrowser(request);
+      assertNoBrowser(request);
       return host;
     }
     const header = request.headers.authorization ?? '';

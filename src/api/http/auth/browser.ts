@@ -53,7 +53,7 @@ export const isFromBrowser = ({ headers }: IncomingMessage): boolean =>
   Object.keys(headers).some((name) => name.startsWith('sec-fetch-'));
 
 /** Throws for a browser in trusted mode: any page that it shows could send the request. */
-export function demandNoBrowser(request: IncomingMessage): void {
+export function assertNoBrowser(request: IncomingMessage): void {
   if (isFromBrowser(request))
     throw new BrowserRefused(
       'A browser is no trusted host: Origin, Referer and Sec-Fetch headers are refused',

@@ -1,6 +1,6 @@
 /** Access keys: with one, a program calls as an administrator of the tenant. The key itself is told once. */
 import { newAccessKey } from '../../../core/auth/authenticate-token';
-import { newestQuery } from '../../../core/call/cursor-pagination';
+import { cursorQuery } from '../../../core/call/cursor-pagination';
 import { defineOperation, definePage } from '../../../core/call/operation';
 import { editBelow } from '../../../core/tree/rights';
 import { integer, optional, struct, text } from '../../../core/schema/schema';
@@ -19,7 +19,7 @@ import {
   described,
   describedShown,
   idInPath,
-  needing,
+  requirePermission,
   rfc3339,
   timesOf,
 } from './shared-schemas';
@@ -45,14 +45,14 @@ const show = (row: OwnedRow) => ({
 const year_s = 365 * 24 * 3_600;
 const base = { right: 'none', result } as const;
 
-export const accessKeyOperations = needing(administrator, [
+export const accessKeyOperations = requirePermission(administrator, [
   definePage({
     ...base,
     verb: 'GET',
     access: 'read',
     path: '/accesskeys',
     summary: 'Lists the access keys of the tenant, the newest first; never the keys themselves.',
-    query: newestQuery,
+    query: cursorQuery,
     faults: [],
     run: async (call, given) => {
       const { items, next } = await newestOwned(call, accessKeyKind, given);

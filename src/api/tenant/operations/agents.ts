@@ -1,14 +1,14 @@
 /** The paths of the people of a tenant. Who they are and what they may do are the users of the other APIs. */
-import { inWords } from '../../../core/schema/field-aliases';
+import { withFieldAliases } from '../../../core/schema/field-aliases';
 import type { Call } from '../../../core/call/method';
-import { newestQuery } from '../../../core/call/cursor-pagination';
+import { cursorQuery } from '../../../core/call/cursor-pagination';
 import { defineOperation, definePage, wideList } from '../../../core/call/operation';
 import { holdable, permissionOf, permissionOfCaller } from '../../../core/tree/permission';
 import { editBelow, rootId } from '../../../core/tree/rights';
 import { type Static, integer, list, oneOf, optional, struct, text } from '../../../core/schema/schema';
 import { badParameter, forbidden } from '../../../base/faults';
 import { tagKind } from '../../../features/resources/tenant-kinds';
-import { demandOwned } from '../../../features/resources/service';
+import { assertOwned } from '../../../features/resources/service';
 import {
   type AgentChange,
   type AgentRow,
@@ -30,7 +30,7 @@ import {
   common,
   detailText,
   idInPath,
-  needing,
+  requirePermission,
   tagIds,
   timesOf,
 } from './shared-schemas';
@@ -80,10 +80,10 @@ export const agentObject = (row: AgentRow): Static<typeof result> => ({
   ...timesOf(row),
 });
 
-const words = { web_login: 'username', web_password: 'password', i_access_level: 'permission' };
+const fieldAliases = { web_login: 'username', web_password: 'password', i_access_level: 'permission' };
 
 /** Nobody anywhere has another one; whose they are decides which of them. */
-function demandKnown(wanted: number | undefined): void {
+function assertKnown(wanted: number | undefined): void {
   if (wanted !== undefined && ![1, 16, 32, 33, 64].includes(wanted))
     throw badParameter('permission', 'must be 16, 64 or 32');
 }
@@ -102,7 +102,7 @@ function levelOf(wanted: number, i_customer: number, now?: AccessLevel): AccessL
 }
 
 /** Nobody gives what he does not hold, nor decides about those who hold more. */
-function demandHeld(call: Call, i_access_level: AccessLevel): void {
+function assertHeld(call: Call, i_access_level: AccessLevel): void {
   const wanted = permissionOf(i_access_level, call.actor.i_customer);
   if ((wanted & ~holdable(permissionOfCaller(call.caller))) !== 0)
     throw forbidden('This permission can be given and taken only by those who hold it');
@@ -112,21 +112,21 @@ const isOneself = ({ caller, actor }: Pick<Call, 'caller' | 'actor'>, id: string
   caller.kind === 'login' && caller.actor.i_customer === actor.i_customer && caller.person?.uuid === id;
 
 /** To oneself everybody may look and do the little things; to others only who decides about them. */
-function demandSelfOrHigher(call: Pick<Call, 'caller' | 'actor'>, id: string): void {
+function assertSelfOrHigher(call: Pick<Call, 'caller' | 'actor'>, id: string): void {
   if (isOneself(call, id)) return;
   if ((permissionOfCaller(call.caller) & (administratorOrManager | 1)) === 0)
     throw forbidden('The permission for this is missing');
 }
 
-async function demandAgent(call: Call, id: string): Promise<AgentRow> {
-  demandSelfOrHigher(call, id);
+async function assertAgent(call: Call, id: string): Promise<AgentRow> {
+  assertSelfOrHigher(call, id);
   const found = await lockAgent(call, id);
-  if (!isOneself(call, id)) demandHeld(call, found.i_access_level);
+  if (!isOneself(call, id)) assertHeld(call, found.i_access_level);
   return found;
 }
 
 async function change(call: Call, id: string, given: AgentChange) {
-  const found = await demandAgent(call, id);
+  const found = await assertAgent(call, id);
   await changeAgent(call, found, given);
   return agentObject(await findAgent(call, id));
 }
@@ -134,7 +134,7 @@ async function change(call: Call, id: string, given: AgentChange) {
 const base = { right: 'none', result } as const;
 const changing = { ...base, verb: 'PUT', params: idInPath } as const;
 
-const ofAll = needing(administratorOrManager, [
+const ofAll = requirePermission(administratorOrManager, [
   definePage({
     ...base,
     verb: 'GET',
@@ -142,7 +142,7 @@ const ofAll = needing(administratorOrManager, [
     path: '/agents',
     summary: 'Lists the agents of the tenant, the newest first.',
     ...wideList,
-    query: newestQuery,
+    query: cursorQuery,
     faults: [],
     run: async (call, given) => {
       const { items, next } = await newestAgents(call, given);
@@ -169,10 +169,10 @@ const ofAll = needing(administratorOrManager, [
     },
     faults: ['not_found', 'conflict'],
     checkParams: ({ permission: wanted }) => {
-      demandKnown(wanted);
+      assertKnown(wanted);
     },
     prepare: async ({ password }, hash) => (password === undefined ? undefined : hash(password)),
-    run: (call, given, hash) => inWords(words, () => makeAgent(call, given, hash)),
+    run: (call, given, hash) => withFieldAliases(fieldAliases, () => makeAgent(call, given, hash)),
   }),
   defineOperation({
     ...base,
@@ -184,7 +184,7 @@ const ofAll = needing(administratorOrManager, [
     params: idInPath,
     faults: ['not_found', 'conflict'],
     run: async (call, { id }) => {
-      const found = await demandAgent(call, id);
+      const found = await assertAgent(call, id);
       await deleteWebUser(call, { i_web_user: found.i_web_user });
       return agentObject({ ...found, updated_at: call.now, deleted_at: call.now });
     },
@@ -198,14 +198,14 @@ const ofAll = needing(administratorOrManager, [
     body: { permission },
     faults: ['not_found', 'conflict'],
     checkParams: ({ permission: wanted }) => {
-      demandKnown(wanted);
+      assertKnown(wanted);
     },
     run: async (call, given) => {
       const found = await lockAgent(call, given.id);
-      demandHeld(call, found.i_access_level);
+      assertHeld(call, found.i_access_level);
       const i_access_level = levelOf(given.permission, found.i_customer, found.i_access_level);
-      demandHeld(call, i_access_level);
-      await inWords(words, () =>
+      assertHeld(call, i_access_level);
+      await withFieldAliases(fieldAliases, () =>
         updateWebUser(call, { i_web_user: found.i_web_user, i_access_level }, undefined),
       );
       return agentObject(await findAgent(call, given.id));
@@ -221,8 +221,8 @@ const ofAll = needing(administratorOrManager, [
     faults: ['not_found'],
     prepare: ({ password }, hash) => hash(password),
     run: (call, given, hash) =>
-      inWords(words, async () => {
-        const { i_web_user } = await demandAgent(call, given.id);
+      withFieldAliases(fieldAliases, async () => {
+        const { i_web_user } = await assertAgent(call, given.id);
         await updateWebUser(call, { i_web_user, web_password: given.password }, hash);
         return agentObject(await findAgent(call, given.id));
       }),
@@ -246,7 +246,7 @@ const ofAll = needing(administratorOrManager, [
     body: { tag_ids: tagIds },
     faults: ['not_found'],
     run: async (call, { id, tag_ids }) => {
-      await demandOwned(call, tagKind, tag_ids);
+      await assertOwned(call, tagKind, tag_ids);
       return change(call, id, { tag_ids: [...new Set(tag_ids)] });
     },
   }),
@@ -270,8 +270,8 @@ async function makeAgent(
   const { actor } = call;
   const wanted = given.permission ?? (await defaultPermission(call.db, actor.i_customer));
   const i_access_level = levelOf(wanted, actor.i_customer);
-  demandHeld(call, i_access_level);
-  await demandOwned(call, tagKind, given.tag_ids ?? []);
+  assertHeld(call, i_access_level);
+  await assertOwned(call, tagKind, given.tag_ids ?? []);
   const { username, password: web_password, name: person, detail: description } = given;
   const { i_web_user } = await createWebUser(
     call,
@@ -295,7 +295,7 @@ async function makeAgent(
   return agentObject(await findAgent(call, await uuidOfUser(call.db, i_web_user)));
 }
 
-const ofOneself = needing(agentBit | administratorOrManager, [
+const ofOneself = requirePermission(agentBit | administratorOrManager, [
   defineOperation({
     ...base,
     verb: 'GET',
@@ -305,7 +305,7 @@ const ofOneself = needing(agentBit | administratorOrManager, [
     params: idInPath,
     faults: ['not_found'],
     run: async (call, { id }) => {
-      demandSelfOrHigher(call, id);
+      assertSelfOrHigher(call, id);
       return agentObject(await findAgent(call, id));
     },
   }),

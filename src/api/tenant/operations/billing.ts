@@ -1,14 +1,22 @@
 /** The billing account of a tenant, which is its balance in the books, and the movements on it. */
 import type { Call } from '../../../core/call/method';
-import { newestQuery } from '../../../core/call/cursor-pagination';
+import { cursorQuery } from '../../../core/call/cursor-pagination';
 import { type Page, defineOperation, definePage } from '../../../core/call/operation';
 import { isZero } from '../../../core/schema/decimal';
 import { type Money, type Static, money, struct, text, uuid } from '../../../core/schema/schema';
-import { type Queryable, lookup } from '../../../db/database';
+import { type Queryable, sharedRead } from '../../../db/database';
 import { forbidden, notFound } from '../../../base/faults';
-import { beforeFunds, fundsOf } from '../../../features/ledger/funds';
+import { loadFunds, fundsOf } from '../../../features/ledger/funds';
 import { type BillingRow, findBilling, newestBillings } from '../../../features/ledger/billings';
-import { type Guarded, administrator, idInPath, needing, rfc3339, times, timesOf } from './shared-schemas';
+import {
+  type Guarded,
+  administrator,
+  idInPath,
+  requirePermission,
+  rfc3339,
+  times,
+  timesOf,
+} from './shared-schemas';
 
 const account = struct({
   id: uuid('Its id: `billing_account_id` of the customer.'),
@@ -32,7 +40,7 @@ interface AccountRow {
   readonly deleted_at: Date | null;
 }
 
-const findStatement = lookup(
+const findStatement = sharedRead(
   'find_account',
   `SELECT c.i_customer, c.uuid, coalesce(nullif(c.company_name, ''), c.name) AS display, c.balance::text AS balance,
      c.credit_limit::text AS credit_limit, c.base_currency AS currency, c.created_at, c.updated_at, c.deleted_at
@@ -82,8 +90,7 @@ const moving = (word: 'add' | 'subtract', move: ReturnType<typeof fundsOf>) =>
       if (i_customer === call.actor.i_customer)
         throw forbidden('Only the owner, a customer above, may do this');
       const params = { i_customer, amount: balance, currency };
-      if (!isZero(balance))
-        await move(call, params, undefined, await beforeFunds(call.db, call.actor, params));
+      if (!isZero(balance)) await move(call, params, undefined, await loadFunds(call.db, call.actor, params));
       return accountObject(await findAccount(call, id));
     },
   });
@@ -112,13 +119,13 @@ const billingObject = (row: BillingRow): Static<typeof billing> => ({
   tm_delete: null,
 });
 
-export const billingOperations: readonly Guarded[] = needing(administrator, [
+export const billingOperations: readonly Guarded[] = requirePermission(administrator, [
   definePage({
     ...read,
     access: 'read',
     path: '/billing_accounts',
     summary: 'Lists the billing accounts of the tenant: it has one.',
-    query: newestQuery,
+    query: cursorQuery,
     faults: [],
     run: async (call, { page_token = '' }): Promise<Page<Static<typeof account>>> => ({
       items: page_token === '' ? [accountObject(await findAccount(call))] : [],
@@ -150,7 +157,7 @@ export const billingOperations: readonly Guarded[] = needing(administrator, [
     result: billing,
     path: '/billings',
     summary: 'Lists the movements on the billing account, the newest first.',
-    query: newestQuery,
+    query: cursorQuery,
     faults: [],
     run: async (call, given) => {
       const { items, next } = await newestBillings(call, call.actor.i_customer, given);

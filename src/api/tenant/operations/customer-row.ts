@@ -2,10 +2,10 @@
 import type { Call, Id } from '../../../core/call/method';
 import { narrowStep } from '../../../core/call/bounded-rows';
 import {
-  type NewestParams,
-  type Placed,
-  newestPage,
-  placeColumns,
+  type CursorParams,
+  type CursorRow,
+  readCursorPage,
+  cursorColumns,
 } from '../../../core/call/cursor-pagination';
 import type { Page } from '../../../core/call/operation';
 import { permissions } from '../../../core/tree/permission';
@@ -21,7 +21,7 @@ import {
   text,
   uuid,
 } from '../../../core/schema/schema';
-import { type Database, type Queryable, type Transaction, lookup, sql } from '../../../db/database';
+import { type Database, type Queryable, type Transaction, sharedRead, sql } from '../../../db/database';
 import { notFound } from '../../../base/faults';
 import { detailText, times, timesOf } from './shared-schemas';
 
@@ -53,10 +53,10 @@ export const customerRowColumns = `c.i_customer, c.uuid, c.name, c.company_name,
 
 const withinText = `SELECT ${customerRowColumns} FROM customers c
   WHERE c.uuid = $1 AND $2 = ANY(c.path) AND c.deleted_at IS NULL`;
-const findStatement = lookup('find_tenant', withinText);
+const findStatement = sharedRead('find_tenant', withinText);
 const lockStatement = sql('lock_tenant', `${withinText} FOR NO KEY UPDATE OF c`);
 const ownText = `SELECT ${customerRowColumns} FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`;
-const ownStatement = lookup('own_tenant', ownText);
+const ownStatement = sharedRead('own_tenant', ownText);
 const lockOwnStatement = sql('lock_own_tenant', `${ownText} FOR NO KEY UPDATE OF c`);
 /**
  * Ids are given in order, and a place in the list is an id: the newest come first without being sorted. Each place
@@ -66,7 +66,7 @@ const olderId = 'i_customer < coalesce(nullif($2::bigint, 0), 922337203685477580
 const newestFirst = (alias: string): string => `ORDER BY ${alias}.i_customer DESC LIMIT $3`;
 const newestStatement = sql(
   'newest_tenants',
-  `SELECT ${customerRowColumns}, ${placeColumns('c', 'i_customer')}
+  `SELECT ${customerRowColumns}, ${cursorColumns('c', 'i_customer')}
    FROM (SELECT b.i_customer FROM (
        (SELECT d.i_customer FROM customers d
         WHERE d.i_wholesaler = $1 AND d.deleted_at IS NULL AND d.${olderId} ${newestFirst('d')})
@@ -78,7 +78,7 @@ const newestStatement = sql(
 /** Below root is everybody. */
 const newestOfAllStatement = sql(
   'newest_of_all_tenants',
-  `SELECT ${customerRowColumns}, ${placeColumns('c', 'i_customer')} FROM customers c
+  `SELECT ${customerRowColumns}, ${cursorColumns('c', 'i_customer')} FROM customers c
    WHERE c.i_customer <> $1 AND c.deleted_at IS NULL AND c.${olderId} ${newestFirst('c')}`,
 );
 
@@ -101,10 +101,10 @@ export const lockOwnTenant = (db: Transaction, { i_customer }: Id): Promise<Cust
 export const ownTenant = async ({ db }: Pick<Reader, 'db'>, i_customer: number): Promise<CustomerRow> =>
   one(await db.query<CustomerRow>(ownStatement, [i_customer]));
 
-export const newestTenants = (call: Call<Database>, params: NewestParams): Promise<Page<CustomerRow>> => {
+export const newestTenants = (call: Call<Database>, params: CursorParams): Promise<Page<CustomerRow>> => {
   const { i_customer } = call.actor;
   const statement = i_customer === rootId ? newestOfAllStatement : newestStatement;
-  return newestPage<CustomerRow & Placed>(call, { ...params, step: narrowStep }, (_time, id, size) => [
+  return readCursorPage<CustomerRow & CursorRow>(call, { ...params, step: narrowStep }, (_time, id, size) => [
     statement,
     [i_customer, id, size],
   ]);

@@ -2,16 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../../../base/config';
 import type { Call, Id } from '../../../core/call/method';
-import { newestQuery } from '../../../core/call/cursor-pagination';
+import { cursorQuery } from '../../../core/call/cursor-pagination';
 import { defineOperation, definePage } from '../../../core/call/operation';
-import { demandRightOver } from '../../../core/tree/authorize';
+import { assertRightOver } from '../../../core/tree/authorize';
 import { editBelow } from '../../../core/tree/rights';
 import { locked, optional } from '../../../core/schema/schema';
 import { badParameter, forbidden } from '../../../base/faults';
 import { closeBalance } from '../../../features/customers/methods';
 import { type Profile, changeProfile } from '../../../features/customers/profile';
 import {
-  beforeCreation,
+  loadForCreation,
   blockCustomer,
   createCustomer,
   deleteCustomer,
@@ -32,7 +32,13 @@ import {
   tenantObject,
   tenantResult,
 } from './customer-row';
-import { type Guarded, administrator, administratorOrManager, idInPath, needing } from './shared-schemas';
+import {
+  type Guarded,
+  administrator,
+  administratorOrManager,
+  idInPath,
+  requirePermission,
+} from './shared-schemas';
 import { assertPublic } from '../webhooks/webhook-client';
 
 const base = { right: 'none', result: tenantResult } as const;
@@ -81,13 +87,13 @@ const needsKey = (row: CustomerRow, webhook_uri: string | null | undefined): boo
   typeof webhook_uri === 'string' && row.webhook_uri === null;
 
 /** What is wrong with the parameters alone comes before rights and targets. */
-const demandPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_ids'>): void => {
+const assertPermissions = ({ permission_ids }: Pick<ProfileGiven, 'permission_ids'>): void => {
   if (permission_ids?.some((bit) => ![16, 32, 64].includes(bit)))
     throw badParameter('permission_ids', 'must hold 16, 32 or 64');
 };
 
 /** Asks DNS, so it runs before the transaction. Throws fault 400 for an address that is not public. */
-async function demandPublicWebhook(
+async function assertPublicWebhook(
   { webhook_uri }: Pick<ProfileGiven, 'webhook_uri'>,
   _hash: unknown,
   { webhook_ranges }: Config,
@@ -98,7 +104,7 @@ async function demandPublicWebhook(
 
 /** Changes oneself, or, with the right to edit, a customer below. */
 async function changeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
-  demandRightOver(call, row.i_customer);
+  assertRightOver(call, row.i_customer);
   return writeTenant(call, row, given);
 }
 
@@ -114,14 +120,14 @@ const coreOf = ({ name, detail, email, phone_number, address }: NewTenant) => ({
   street_addr: kept(address) ?? null,
 });
 
-const beforeMaking = (db: Transaction, actor: Id, given: NewTenant) =>
-  beforeCreation(db, actor, { ...coreOf(given), name: given.name });
+const loadForTenantCreation = (db: Transaction, actor: Id, given: NewTenant) =>
+  loadForCreation(db, actor, { ...coreOf(given), name: given.name });
 
 async function makeTenant(
   call: Call,
   given: NewTenant,
   _prepared: undefined,
-  found: Awaited<ReturnType<typeof beforeMaking>>,
+  found: Awaited<ReturnType<typeof loadForTenantCreation>>,
 ) {
   const [, , i_customer] = found;
   const { permission_ids, webhook_method, webhook_uri } = given;
@@ -151,14 +157,14 @@ async function writeTenant(call: Call, row: CustomerRow, given: ProfileGiven) {
 }
 
 /** A customer below the actor; only who stands above a tenant decides whether it is served. */
-async function demandOwner(call: Call, id: string): Promise<CustomerRow> {
+async function assertOwner(call: Call, id: string): Promise<CustomerRow> {
   const row = await findTenant(call, id);
   if (row.i_customer === call.actor.i_customer)
     throw forbidden('Only the owner, a customer above, may do this');
   return row;
 }
 
-const reading = needing(administratorOrManager, [
+const reading = requirePermission(administratorOrManager, [
   defineOperation({
     ...base,
     verb: 'GET',
@@ -180,14 +186,14 @@ const reading = needing(administratorOrManager, [
   }),
 ]);
 
-const changing = needing(administrator, [
+const changing = requirePermission(administrator, [
   definePage({
     ...base,
     verb: 'GET',
     access: 'read',
     path: '/customers',
     summary: 'Lists the customers below the own one, at any depth, the newest first.',
-    query: newestQuery,
+    query: cursorQuery,
     faults: [],
     run: async (call, given) => {
       const { items, next } = await newestTenants(call, given);
@@ -203,9 +209,9 @@ const changing = needing(administrator, [
     right: 'customers_mgmt:add',
     body: { name: displayName, ...profileBody },
     faults: ['conflict'],
-    checkParams: demandPermissions,
-    prepare: demandPublicWebhook,
-    ahead: beforeMaking,
+    checkParams: assertPermissions,
+    prepare: assertPublicWebhook,
+    load: loadForTenantCreation,
     run: makeTenant,
   }),
   defineOperation({
@@ -218,9 +224,9 @@ const changing = needing(administrator, [
     params: { id: idInPath.id },
     body: changeBody,
     faults: ['not_found'],
-    checkParams: demandPermissions,
-    prepare: demandPublicWebhook,
-    ahead: (db, actor, { id }) => lockTenant(db, actor, id),
+    checkParams: assertPermissions,
+    prepare: assertPublicWebhook,
+    load: (db, actor, { id }) => lockTenant(db, actor, id),
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),
   defineOperation({
@@ -232,9 +238,9 @@ const changing = needing(administrator, [
     summary: 'Changes the own customer: what is left out stays.',
     body: { id: optional(locked('Fixed.')), ...changeBody },
     faults: [],
-    checkParams: demandPermissions,
-    prepare: demandPublicWebhook,
-    ahead: lockOwnTenant,
+    checkParams: assertPermissions,
+    prepare: assertPublicWebhook,
+    load: lockOwnTenant,
     run: (call, { id: _id, ...given }, _prepared, found) => changeTenant(call, one(found), given),
   }),
   defineOperation({
@@ -249,7 +255,7 @@ const changing = needing(administrator, [
     query: closeBalance,
     faults: ['not_found', 'conflict'],
     run: async (call, { id, close_balance = false }) => {
-      const row = await demandOwner(call, id);
+      const row = await assertOwner(call, id);
       const { i_customer } = row;
       await deleteCustomer(call, { i_customer }, undefined, undefined, !close_balance);
       return tenantObject({ ...row, updated_at: call.now, deleted_at: call.now });
@@ -265,7 +271,7 @@ const changing = needing(administrator, [
     params: idInPath,
     faults: ['not_found'],
     run: async (call, { id }) => {
-      const { i_customer } = await demandOwner(call, id);
+      const { i_customer } = await assertOwner(call, id);
       await blockCustomer(call, { i_customer });
       return tenantObject(await ownTenant(call, i_customer));
     },
@@ -280,7 +286,7 @@ const changing = needing(administrator, [
     params: idInPath,
     faults: ['not_found'],
     run: async (call, { id }) => {
-      const { i_customer } = await demandOwner(call, id);
+      const { i_customer } = await assertOwner(call, id);
       await unblockCustomer(call, { i_customer });
       return tenantObject(await ownTenant(call, i_customer));
     },

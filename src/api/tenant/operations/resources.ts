@@ -1,6 +1,6 @@
 /** The paths of what a tenant owns: numbers, flows, queues, tags. All are made alike, and refer only to one another's own. */
 import { type Operation, defineOperation, definePage, wideList } from '../../../core/call/operation';
-import { newestQuery } from '../../../core/call/cursor-pagination';
+import { cursorQuery } from '../../../core/call/cursor-pagination';
 import type { Call } from '../../../core/call/method';
 import {
   type Static,
@@ -20,7 +20,7 @@ import type { Kind } from '../../../features/resources/kinds';
 import {
   type OwnedRow,
   deleteOwned,
-  demandOwned,
+  assertOwned,
   getOwned,
   makeOwned,
   newestOwned,
@@ -45,7 +45,7 @@ import {
   described,
   describedShown,
   idInPath,
-  needing,
+  requirePermission,
   tagIds,
   timesOf,
 } from './shared-schemas';
@@ -98,7 +98,7 @@ function readingOf<V extends object>(paths: Paths<V>): Operation[] {
       path,
       summary: `Lists the ${many} of the tenant, the newest first.`,
       ...(!kind.isNarrow && wideList),
-      query: newestQuery,
+      query: cursorQuery,
       faults: [],
       run: async (call, given) => {
         const { items, next } = await newestOwned(call, kind, given);
@@ -169,7 +169,7 @@ function changingOf<V extends object>(paths: Paths<V>): Operation[] {
 const flowId = (what: string) => nullable(uuid(what));
 /** Nobody links to the flow of somebody else. */
 const ownFlows = (call: Call, ...ids: readonly (string | null | undefined)[]): Promise<void> =>
-  demandOwned(
+  assertOwned(
     call,
     flowKind,
     ids.filter((id) => typeof id === 'string'),
@@ -252,7 +252,7 @@ const queues = operationsOf<Queue>({
     service_timeout: 0,
   },
   prepare: async (call, given) => {
-    await Promise.all([ownFlows(call, given.wait_flow_id), demandOwned(call, tagKind, given.tag_ids ?? [])]);
+    await Promise.all([ownFlows(call, given.wait_flow_id), assertOwned(call, tagKind, given.tag_ids ?? [])]);
     return given.tag_ids === undefined ? given : { ...given, tag_ids: [...new Set(given.tag_ids)] };
   },
 });
@@ -267,7 +267,7 @@ const tags = operationsOf({
   remove: deleteTag,
 });
 
-export const resourceOperations: readonly Guarded[] = needing(administratorOrManager, [
+export const resourceOperations: readonly Guarded[] = requirePermission(administratorOrManager, [
   ...numbers,
   ...flows,
   ...queues,

@@ -1,5 +1,5 @@
 /** What every object of the tenant API has, who may ask for it, and how a row becomes one. */
-import { demandPermission, permissions } from '../../../core/tree/permission';
+import { assertPermission, permissions } from '../../../core/tree/permission';
 import type { Call, Method, ReadMethod } from '../../../core/call/method';
 import type { Operation } from '../../../core/call/operation';
 import { list, nullable, optional, text, uuid } from '../../../core/schema/schema';
@@ -54,7 +54,7 @@ export const administratorOrManager = administrator | permissions.manager;
  * Lets only those call who have one of the bits. Who acts for a customer below is an administrator, whatever is
  * asked of the tenant's own people; and what it looks at there is recorded, as what it changes is.
  */
-export const needing = (needs: number, operations: readonly Operation[]): readonly Guarded[] =>
+export const requirePermission = (needs: number, operations: readonly Operation[]): readonly Guarded[] =>
   operations.map((operation) => ({ ...operation, needs, method: guard(needs, operation.method) }));
 
 const isDelegated = ({ caller, actor }: Pick<Call, 'caller' | 'actor'>): boolean =>
@@ -66,7 +66,7 @@ const recordLook = ({ audit, actor: { i_customer } }: Pick<Call, 'audit' | 'acto
 
 function guard(needs: number, method: Method): Method {
   const mayCall: Method['mayCall'] = (call) => {
-    demandPermission(call.caller, isDelegated(call) ? administrator : needs);
+    assertPermission(call.caller, isDelegated(call) ? administrator : needs);
   };
   if (method.access === 'write') return { ...method, mayCall };
   const run: ReadMethod['run'] = async (call, params) => {

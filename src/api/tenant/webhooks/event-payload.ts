@@ -21,7 +21,7 @@ const objects: Readonly<Record<string, (row: Row) => object>> = {
 };
 
 /** `type` is such as `agent_created`. */
-export function dataOf(type: string, row: Row): object {
+export function eventPayload(type: string, row: Row): object {
   const object = objects[type.split('_')[0] ?? ''];
   if (!object) throw new Error(`There are no events of type ${type}`);
   return object(row);

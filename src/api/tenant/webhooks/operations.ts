@@ -4,7 +4,7 @@
  */
 import type { AuditRecord } from '../../../core/call/audit';
 import type { Call } from '../../../core/call/method';
-import { newestQuery } from '../../../core/call/cursor-pagination';
+import { cursorQuery } from '../../../core/call/cursor-pagination';
 import { defineOperation, definePage } from '../../../core/call/operation';
 import { editBelow } from '../../../core/tree/rights';
 import {
@@ -20,8 +20,14 @@ import {
 } from '../../../core/schema/schema';
 import { conflict, forbidden, notFound } from '../../../base/faults';
 import { ownTenant } from '../operations/customer-row';
-import { dataOf } from './event-payload';
-import { type Guarded, administrator, idInPath, needing, rfc3339 } from '../operations/shared-schemas';
+import { eventPayload } from './event-payload';
+import {
+  type Guarded,
+  administrator,
+  idInPath,
+  requirePermission,
+  rfc3339,
+} from '../operations/shared-schemas';
 import { isQueueFull } from './outbox';
 import {
   type DeliveryRow,
@@ -175,7 +181,7 @@ const record = (
 const read = { right: 'none', verb: 'GET' } as const;
 const write = { right: editBelow, verb: 'POST', result: eventResult } as const;
 
-export const webhookOperations: readonly Guarded[] = needing(administrator, [
+export const webhookOperations: readonly Guarded[] = requirePermission(administrator, [
   defineOperation({
     ...read,
     access: 'read',
@@ -201,7 +207,7 @@ export const webhookOperations: readonly Guarded[] = needing(administrator, [
     summary: 'Lists the dead letters, or the events that wait, the newest first.',
     result: eventResult,
     query: {
-      ...newestQuery,
+      ...cursorQuery,
       state: optional(oneOf(['dead', 'waiting'], 'Which events; absent: the dead letters.')),
     },
     faults: [],
@@ -221,7 +227,7 @@ export const webhookOperations: readonly Guarded[] = needing(administrator, [
     run: async (call, { id }) => {
       const row = await findEvent(call.db, call.actor.i_customer, id);
       if (!row) throw notFound('Event');
-      return { ...eventObject(row), data: dataOf(row.type, row.subject) };
+      return { ...eventObject(row), data: eventPayload(row.type, row.subject) };
     },
   }),
   defineOperation({
@@ -239,7 +245,7 @@ export const webhookOperations: readonly Guarded[] = needing(administrator, [
     path: '/webhook_deliveries',
     summary: 'Lists the last attempts to send events, the newest first.',
     result: deliveryResult,
-    query: newestQuery,
+    query: cursorQuery,
     faults: [],
     run: async (call, given) => {
       const { items, next } = await newestDeliveries(call, given);

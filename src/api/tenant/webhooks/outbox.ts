@@ -84,7 +84,7 @@ function isToldWith(tx: Transaction, { action, resource }: AuditRecord): boolean
   return false;
 }
 
-/** Makes the `changed` of the core: it writes the event of a change in the transaction of the change. */
+/** Makes the `onChange` of the core: it writes the event of a change in the transaction of the change. */
 export const createOutbox =
   ({ webhook_events, webhook_bytes }: Pick<Config, 'webhook_events' | 'webhook_bytes'>) =>
   async (db: Database | Transaction, record: AuditRecord): Promise<void> => {
@@ -95,7 +95,7 @@ export const createOutbox =
     const values = [record.i_customer, key, type, webhook_events, webhook_bytes];
     const statement = statements[table as Table];
     if (!('inTransaction' in db)) await db.query(statement, values);
-    else if (!isToldWith(db, record)) db.atCommit(statement, values);
+    else if (!isToldWith(db, record)) db.execBeforeCommit(statement, values);
   };
 
 /** Whether another event of `bytes` has no room among those that wait; the same rule as in the statements above. */

@@ -263,7 +263,7 @@ export async function finishAttempt(
         : tx.query<Finished>(failedStatement, [...ours, reason, config.webhook_retry_s]));
     if (!row) return 0;
     const logged = [i_customer, row.number, event_uuid, type, attempts + 1, http_status, reason, duration_ms];
-    tx.atCommit(logStatement, logged);
+    tx.execBeforeCommit(logStatement, logged);
     return row.died ? 1 + (await expire(tx, config, i_customer)) : 0;
   });
 }

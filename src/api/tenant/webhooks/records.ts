@@ -2,14 +2,14 @@
 import type { ListCall } from '../../../core/call/bounded-rows';
 import type { Call } from '../../../core/call/method';
 import {
-  type NewestParams,
-  type Placed,
-  newestPage,
-  olderThan,
-  placeColumns,
+  type CursorParams,
+  type CursorRow,
+  readCursorPage,
+  beforeCursor,
+  cursorColumns,
 } from '../../../core/call/cursor-pagination';
 import type { Page } from '../../../core/call/operation';
-import { type Queryable, type Transaction, lookup, sql } from '../../../db/database';
+import { type Queryable, type Transaction, sharedRead, sql } from '../../../db/database';
 
 export interface QueueRow {
   readonly state: 'idle' | 'ready' | 'paused' | 'claimed';
@@ -51,7 +51,7 @@ export interface DeliveryRow {
 const customerUuid = (alias: string): string =>
   `(SELECT c.uuid FROM customers c WHERE c.i_customer = ${alias}.i_customer) AS customer_id`;
 
-const queueStatement = lookup(
+const queueStatement = sharedRead(
   'webhook_queue',
   `SELECT q.state, q.ready_at, q.failures, q.waiting, q.waiting_bytes, q.dead, q.dead_bytes, q.lost, q.lost_at,
      (SELECT e.created_at FROM webhook_events e WHERE e.i_customer = $1 AND e.state = 'waiting'
@@ -64,11 +64,11 @@ const eventColumns = `e.uuid, e.i_event AS number, ${customerUuid('e')}, e.type,
 /** Numbers of events are given in order, so the number alone is the cursor. */
 const newestEventsStatement = sql(
   'newest_webhook_events',
-  `SELECT ${eventColumns}, ${placeColumns('e', 'i_event')} FROM webhook_events e
+  `SELECT ${eventColumns}, ${cursorColumns('e', 'i_event')} FROM webhook_events e
    WHERE e.i_customer = $1 AND e.state = $2 AND e.i_event < coalesce(nullif($3::bigint, 0), 9223372036854775807)
    ORDER BY e.i_event DESC LIMIT $4`,
 );
-const findEventStatement = lookup(
+const findEventStatement = sharedRead(
   'find_webhook_event',
   `SELECT ${eventColumns}, e.subject FROM webhook_events e WHERE e.uuid = $1 AND e.i_customer = $2`,
 );
@@ -76,8 +76,8 @@ const findEventStatement = lookup(
 const newestDeliveriesStatement = sql(
   'newest_webhook_deliveries',
   `SELECT d.uuid, ${customerUuid('d')}, d.event_uuid, d.type, d.attempt, d.http_status, d.reason, d.duration_ms,
-     d.created_at, ${placeColumns('d', 'number')}
-   FROM webhook_deliveries d WHERE d.i_customer = $1 AND ${olderThan('d', 'number', 2)}`,
+     d.created_at, ${cursorColumns('d', 'number')}
+   FROM webhook_deliveries d WHERE d.i_customer = $1 AND ${beforeCursor('d', 'number', 2)}`,
 );
 
 const lockQueueStatement = sql(
@@ -126,16 +126,16 @@ type Reader = ListCall & Pick<Call, 'actor'>;
 export const newestEvents = (
   call: Reader,
   state: 'waiting' | 'dead',
-  params: NewestParams,
+  params: CursorParams,
 ): Promise<Page<EventRow>> =>
-  newestPage<EventRow & Placed>(call, params, (_time, id, size) => [
+  readCursorPage<EventRow & CursorRow>(call, params, (_time, id, size) => [
     newestEventsStatement,
     [call.actor.i_customer, state, id, size],
   ]);
 
 /** The deliveries to the actor, the newest first. */
-export const newestDeliveries = (call: Reader, params: NewestParams): Promise<Page<DeliveryRow>> =>
-  newestPage<DeliveryRow & Placed>(call, params, (...place) => [
+export const newestDeliveries = (call: Reader, params: CursorParams): Promise<Page<DeliveryRow>> =>
+  readCursorPage<DeliveryRow & CursorRow>(call, params, (...place) => [
     newestDeliveriesStatement,
     [call.actor.i_customer, ...place],
   ]);

@@ -8,7 +8,7 @@ import type { Logger } from 'winston';
 import type { Config } from '../../../base/config';
 import type { Credentials } from '../../../core/auth/credentials';
 import type { Database } from '../../../db/database';
-import { dataOf } from './event-payload';
+import { eventPayload } from './event-payload';
 import { type Resolve, deliver, hostOf, resolveByDns } from './webhook-client';
 import {
   type Attempt,
@@ -175,7 +175,7 @@ async function sendEvent(
   event: ClaimedEvent,
 ): Promise<Omit<Attempt, 'duration_ms'>> {
   try {
-    const body = JSON.stringify({ type: event.type, data: dataOf(event.type, event.subject) });
+    const body = JSON.stringify({ type: event.type, data: eventPayload(event.type, event.subject) });
     const key = credentials.openSecret(event.sealed_key, `webhook ${event.customer_uuid}`);
     const { uri, method } = event;
     const http_status = await deliver(
