@@ -1,4 +1,4 @@
-/** A declaration in words: types, ranges and faults, for help, README and the pages of documentation. */
+/** A declaration in words: types, ranges and faults, for help, the reference and the pages of documentation. */
 import { type FaultName, faultKinds } from '../faults';
 import type { Method } from './method';
 import { type Declared, type TSchema, declared } from './schema';
