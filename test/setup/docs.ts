@@ -1,5 +1,5 @@
 /**
- * Generates the tables of docs/reference from the declarations, and the text of the schema in
+ * Generates the tables of docs/reference, the list of rules in docs/tests.md, and the text of the schema in
  * `migrations/schema.txt`. `npm run docs` writes them. Without `--write` this program only reports stale files.
  * `test/contract.test.ts` fails when a page is stale. A new page is a new entry in `pages`.
  */
@@ -27,6 +27,7 @@ import { faultsOf, typeInWords, wireType } from '../../src/core/words';
 import { commandHelps, mainHelp } from './command-help';
 import { limitParts } from './limits-page';
 import { code, fillParts, table } from './markdown';
+import { rulesList } from './rules-page';
 import { schemaDump } from './schema-dump';
 
 const root = dirname(dirname(__dirname));
@@ -177,6 +178,7 @@ export const pages: readonly DocPage[] = [
   { file: 'docs/reference/cli.md', parts: { overview: mainHelp, commands: commandHelps } },
   { file: 'docs/reference/limits.md', parts: limitParts },
   { file: 'docs/reference/quotas.md', parts: { quotas: quotasTable } },
+  { file: 'docs/tests.md', parts: { rules: rulesList } },
 ];
 
 export const readPage = ({ file }: DocPage): string => readFileSync(join(root, file), 'utf8');
