@@ -351,7 +351,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const known = new Set<string>(Object.values(settings).map((entry) => entry.name));
   const unknown = Object.keys(environment).find((name) => name.startsWith('TREELINE_') && !known.has(name));
   if (unknown !== undefined)
-    throw new ConfigError(`${unknown} is not a setting of Treeline; see docs/reference/settings.md for those that are`);
+    throw new ConfigError(
+      `${unknown} is not a setting of Treeline; see docs/reference/settings.md for those that are`,
+    );
 
   const entries = Object.entries<Setting<unknown>>(settings).map(([key, entry]) => {
     const given = environment[entry.name];
