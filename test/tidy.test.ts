@@ -414,6 +414,10 @@ describe('the changelog', () => {
   });
 });
 
+test('the README has at most 120 lines', () => {
+  expect(textOf('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(120);
+});
+
 const documents = [
   'README.md',
   'CONTRIBUTING.md',
