@@ -102,7 +102,7 @@ wherever it stands.
 const memoryWords = `Resident memory of the process, as Linux counts it. The calls are getCustomerInfo over 32 connections; before idle memory is
 read nothing happens for three seconds. The list has no limit and goes to a reader that takes all it can, and to one that pauses
 between pieces. Where less is left after the calls than there was when the server had just become warm, the calls have added nothing:
-what is above the start is what a server needs to serve (see CONTRIBUTING.md for how it is bounded).
+what is above the start is what a server needs to serve ([decision 066](decisions/066-limit-the-young-generation-of-the-heap.md) says how it is bounded).
 `;
 
 const detailWords = `- *median*, *99 %*: in how much time so many of the calls were answered, as the load saw it.

@@ -1,8 +1,8 @@
 /**
- * Declarations, faults, README and database say the same. What is generated is fresh, what is declared is described,
- * what the README tells people to paste works, and every fault of the catalogue can be had over the wire.
+ * Declarations, faults, documents and database agree. Generated parts are fresh, declarations are described, the
+ * commands of the documents work, and every fault of the catalogue can be provoked over the network.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { settings } from '../src/base/config';
@@ -11,7 +11,7 @@ import { type Attribute, attributes, requiredAttributes } from '../src/features/
 import { sql } from '../src/db/database';
 import { type FaultName, faultKinds } from '../src/base/faults';
 import { helpOf } from '../src/features/system/help';
-import { methods, quotasFile, quotasPage, readmeFile, renewed } from './setup/docs';
+import { methods, pages, readPage, renewed } from './setup/docs';
 import { isInstalled, killPrograms, projectRoot, start } from './setup/processes';
 import {
   type FaultAnswer,
@@ -23,7 +23,10 @@ import {
   testPostgres,
 } from './setup/server';
 
-const readme = readFileSync(readmeFile, 'utf8');
+const textOf = (file: string): string => readFileSync(join(projectRoot, file), 'utf8');
+
+const readme = textOf('README.md');
+const methodsPage = textOf('docs/reference/xmlrpc.md');
 
 let server: TestServer;
 beforeAll(async () => {
@@ -160,8 +163,8 @@ function* within(schema: TSchema, path: string): Generator<readonly [string, Dec
 }
 
 describe.each(methods.map((method) => [method.name, method] as const))('%s', (name, method) => {
-  test('has a row in the README', () => {
-    expect(readme).toContain(`\n| \`${name}\` | `);
+  test('has a row in the reference', () => {
+    expect(methodsPage).toContain(`\n| \`${name}\` | `);
   });
 
   test('says in sentences what it does and what each parameter and member of the answer is', () => {
@@ -188,36 +191,44 @@ describe.each(methods.map((method) => [method.name, method] as const))('%s', (na
   });
 });
 
-test('system.listMethods lists exactly the methods of the README', async () => {
+test('system.listMethods lists exactly the methods of the reference', async () => {
   const listed: unknown = await server.root.call('system.listMethods');
   expect(listed).toEqual(methods.map(({ name }) => name).sort());
 });
 
-test('the generated parts of the README are fresh; `npm run docs` writes them', async () => {
-  expect(await renewed(readme)).toBe(readme);
-  expect(readFileSync(quotasFile, 'utf8')).toBe(quotasPage());
-});
-
-test('what the README says of settings, methods and attributes outside its tables exists', () => {
-  const prose = readme.replace(/<!-- generated[^]*?<!-- end -->/g, '').replace(/```[^]*?```/g, '');
-  const named = [...prose.matchAll(/`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`/g)].map(([, name = '']) => name);
-  const known = new Set<string>(Object.values(settings).map(({ name }) => name));
-  // The prefix alone stands for all of them.
-  expect(named.filter((name) => name !== 'TREELINE_' && !known.has(name))).toEqual([]);
-});
-
-/** The commands of the README's `sh` blocks that are marked as runnable. */
-const runnable = [...readme.matchAll(/^```sh runnable\n([^]*?)^```$/gm)].flatMap(([, block = '']) =>
-  block
-    .trim()
-    .split(/\n|&&/)
-    .map((command) => command.trim()),
+test.each(pages.map((page) => [page.file, page] as const))(
+  'the generated parts of %s are fresh; `npm run docs` writes them',
+  async (_file, page) => {
+    expect(readPage(page)).toBe(await renewed(page));
+  },
 );
+
+/** The README and every page of docs/, except the query plans. */
+const documents = [
+  'README.md',
+  ...readdirSync(join(projectRoot, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md') && file !== 'explain.md')
+    .map((file) => join('docs', file)),
+].map(textOf);
+
+test('every setting that a document names outside its tables exists', () => {
+  const known = new Set<string>(Object.values(settings).map(({ name }) => name));
+  const prose = documents.map((text) => text.replace(/<!-- generated[^]*?<!-- end -->/g, ''));
+  const named = prose.flatMap((text) => text.match(/\bTREELINE_[A-Z0-9_]*[A-Z0-9]/g) ?? []);
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((name) => !known.has(name))).toEqual([]);
+});
+
+/** The commands of the `sh` blocks that are marked as runnable. */
+const runnable = documents
+  .flatMap((text) => [...text.matchAll(/^```sh runnable\n([^]*?)^```$/gm)])
+  .flatMap(([, block = '']) => block.trim().split(/\n|&&/))
+  .map((command) => command.trim());
 
 const testUrl = (text: string): string =>
   text.replaceAll('127.0.0.1:8080', new URL(server.url).host).replaceAll('PASSWORD', rootPassword);
 
-describe('the commands of the README', () => {
+describe('the commands of the documents', () => {
   const { scripts, bin } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
     bin: Record<string, string>;

@@ -1,6 +1,6 @@
 /**
  * Every setting, once: its name in the environment, how its text is read, its default, what it
- * means. The README's table is made from this one. A wrong value, and a TREELINE_ name that is
+ * means. docs/reference/settings.md is generated from this. A wrong value, and a TREELINE_ name that is
  * unknown, stop the start with a sentence that names it: a misspelled limit must not be silence.
  */
 import { asLimits } from './limits';
@@ -220,7 +220,7 @@ export const settings = {
     'TREELINE_LIMITS',
     '',
     asLimits,
-    'Limits on what can be made, as `NAME=NUMBER` separated by commas; those left out are as in docs/quotas.md.',
+    'Limits on what can be made, as `NAME=NUMBER` separated by commas; those left out are as in docs/reference/quotas.md.',
   ),
   audit_retention_months: setting(
     'TREELINE_AUDIT_RETENTION_MONTHS',
@@ -351,7 +351,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const known = new Set<string>(Object.values(settings).map((entry) => entry.name));
   const unknown = Object.keys(environment).find((name) => name.startsWith('TREELINE_') && !known.has(name));
   if (unknown !== undefined)
-    throw new ConfigError(`${unknown} is not a setting of Treeline; see the README for those that are`);
+    throw new ConfigError(
+      `${unknown} is not a setting of Treeline; see docs/reference/settings.md for those that are`,
+    );
 
   const entries = Object.entries<Setting<unknown>>(settings).map(([key, entry]) => {
     const given = environment[entry.name];

@@ -1,6 +1,6 @@
 /**
  * Every fault that Treeline answers, once: name, number, HTTP status for the REST faces, text.
- * The table in the README is made from this one, and a test provokes each of them.
+ * docs/reference/faults.md is generated from this list, and a test provokes each fault.
  * Numbers 400, 401 and 410 and the wording of the first two are those of the API family.
  *
  * Precedence when several apply: protocol, authentication, method, parameters, i_wholesaler,

@@ -64,7 +64,7 @@ export interface AppOptions {
 
 const purgeEvery_ms = 60_000;
 
-/** All methods, in the order of the README. `core` is asked for only when a call comes. */
+/** All methods, in the order of docs/reference/xmlrpc.md. `core` is asked for only when a call comes. */
 export const allMethods = (core: () => Core): readonly Method[] => [
   ...customerMethods,
   ...limitMethods,

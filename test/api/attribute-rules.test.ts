@@ -1,4 +1,4 @@
-/** What an attribute must satisfy beyond its type and its range: section 5 of the contract, rule by rule. */
+/** Rules of attributes beyond their types and ranges: docs/reference/attributes.md, rule by rule. */
 import { type Algorithm, digestFields, digestHeader } from '../setup/digest-client';
 import { faultOf, rawCall, xmlCall } from '../setup/raw';
 import {

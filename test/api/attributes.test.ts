@@ -1,5 +1,5 @@
 /**
- * Every attribute of a customer as section 5 of the contract has it. The list of attributes comes
+ * Every attribute of a customer as docs/reference/attributes.md describes it. The list of attributes comes
  * from the code, what each must do from the table of samples here: an attribute without a sample
  * fails. Answers are read as bytes, because a client would hide which tag a value came in.
  */
@@ -241,7 +241,7 @@ test('every attribute has a sample, and every sample an attribute', () => {
   expect(Object.keys(samples).sort()).toEqual([...names].sort());
 });
 
-test('a customer of which only the mandatory attributes were given has the defaults of the contract', async () => {
+test('a customer of which only the mandatory attributes were given has the documented defaults', async () => {
   const name = uniqueName();
   const answer = await info(idOf(await callXmlOk(server, 'createCustomer', newCustomerXml(name))));
   const customer = { i_tariff: '<int>1</int>', name: xmlText(name), web_login: xmlText(name) };

@@ -1,4 +1,4 @@
-/** "Types a caller may send" of the contract: each declared type, from what it is read and from what it is not. */
+/** The section "Types" of docs/reference/xmlrpc.md: what each declared type accepts and refuses. */
 import {
   type XmlMembers,
   callXml,

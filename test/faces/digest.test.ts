@@ -1,4 +1,4 @@
-/** Digest authentication as contract.md has it, with every field of the answer bent in turn. */
+/** Digest authentication as docs/reference/xmlrpc.md describes it, with every field of the answer bent in turn. */
 import { randomBytes } from 'node:crypto';
 import { createReplayGuard } from '../../src/api/http/auth/replay';
 import {

@@ -1,4 +1,4 @@
-/** HTTP as contract.md has it: paths, limits, encodings, connections, TLS, the paths for operators, the database away. */
+/** HTTP as docs/reference/xmlrpc.md describes it: paths, limits, encodings, connections, TLS, the paths for operators, the database away. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';

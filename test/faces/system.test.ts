@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** The calls of the contract; there may be more. */
+/** The calls that docs/reference/xmlrpc.md promises; there may be more. */
 const contractCalls = [
   'authCustomer',
   'createCustomer',

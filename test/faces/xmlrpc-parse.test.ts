@@ -1,6 +1,6 @@
 /**
- * Bytes of an XML-RPC call to a method name and values: every type and leniency of the contract's
- * sections 2 and 7, every breach of the grammar with its message, encodings, limits, bodies as real
+ * Bytes of an XML-RPC call to a method name and values: every type and leniency of
+ * docs/reference/xmlrpc.md, every breach of the grammar with its message, encodings, limits, bodies as real
  * clients write them, and hostile input, out of which nothing but a Fault may come.
  */
 import fc from 'fast-check';

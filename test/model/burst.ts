@@ -122,7 +122,7 @@ function repeated(burst: Pick<Burst, 'prepared' | 'outcomes'>): string[] {
   });
 }
 
-/** As the contract has it: one name where only case or Unicode form differs. */
+/** One name where only case or Unicode form differs. */
 const folded = (text: string): string =>
   text
     .normalize('NFKC')

@@ -165,7 +165,7 @@ function readXml(status: number, bytes: Buffer): Outcome {
   return { result: read.result as Json };
 }
 
-/** The HTTP statuses of the catalogue, as the README has them. */
+/** The HTTP statuses of the catalogue, as docs/reference/faults.md has them. */
 const statusOfFault: Readonly<Record<number, number>> = {
   [-32700]: 400,
   [-32600]: 400,

@@ -1,6 +1,6 @@
 /**
  * Random histories against the reference model of this folder: whoever calls whatever for whomever
- * in a random tree, over all faces, the server answers what the contract says, down to each value.
+ * in a random tree, over all faces, the server answers what docs/reference says, down to each value.
  * `npm run model -- --help` tells how to run more of them, or one of them again.
  */
 import { tenantBase } from '../../src/api/tenant/routes';

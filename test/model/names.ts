@@ -1,7 +1,7 @@
 /** The spellings of names and logins: which are one name, and which no call takes. */
 
 /**
- * Spellings that are one name, by the contract: they differ only by case or by Unicode form. Written
+ * Spellings that are one name, by docs/reference/attributes.md: they differ only by case or by Unicode form. Written
  * down pair by pair, so that no rule of ours is compared with itself.
  */
 export const spellings: readonly (readonly [text: string, same: string])[] = [

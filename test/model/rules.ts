@@ -1,6 +1,6 @@
 /**
- * The rules of the contract, once more and in the plainest form: what a call must answer, and what
- * it changes. The order of the checks is the contract's: parameters, actor, right, target, grant and
+ * The rules of docs/reference, once more and in the plainest form: what a call must answer, and what
+ * it changes. The order of the checks is that of faults.md: parameters, actor, right, target, grant and
  * depth, reference, conflict, money. The laws themselves stand in `rules/`, by area.
  */
 import { agentLaws } from './rules/agents';

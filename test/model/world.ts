@@ -1,6 +1,6 @@
 /**
  * What the reference model remembers: customers, their people, tariffs and books, as plain data. It
- * is written from the contract alone and shares no code with `src`. Money is counted in millionths.
+ * is written from docs/reference alone and shares no code with `src`. Money is counted in millionths.
  */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 export type Members = Record<string, Json>;

@@ -1,7 +1,7 @@
 /**
- * `docs/limits.md`: every limit with its value, its setting and what the caller hears. The values come from the
- * settings and the declarations. A setting whose default is a number must be described here, so that a new limit
- * cannot be left out of the page.
+ * The tables of `docs/reference/limits.md`: every limit with its value, its setting and the answer at the limit. The
+ * values come from the settings and the declarations. A setting with a numeric default must be described here, so
+ * that a new limit cannot be left out of the page.
  */
 import { allMethods } from '../../src/server/app';
 import { settings } from '../../src/base/config';
@@ -14,14 +14,15 @@ import { type FaultName, faultKinds } from '../../src/base/faults';
 import { resellerOperations } from '../../src/api/reseller/operations';
 import { multicallLimit } from '../../src/features/system/multicall';
 import { tenantOperations } from '../../src/api/tenant/operations/operations';
+import { table } from './markdown';
 
-/** What a caller hears at a limit: a fault of the table of faults, or words. */
-type Heard = FaultName | { readonly words: string };
+/** What a caller gets at a limit: a fault of the catalogue, or a sentence. */
+type AtLimit = FaultName | { readonly words: string };
 
-const words = (text: string): Heard => ({ words: text });
+const words = (text: string): AtLimit => ({ words: text });
 
-/** What callers hear of each limit that is a setting, by the name of the setting. */
-const heardAt: Readonly<Record<string, Heard>> = {
+/** what callers get at each limit that is a setting, by the name of the setting. */
+const atLimits: Readonly<Record<string, AtLimit>> = {
   TREELINE_ANSWER_TIMEOUT_MS: words('The connection closes.'),
   TREELINE_AUDIT_RETENTION_MONTHS: words('Older records are gone.'),
   TREELINE_BODY_LIMIT_BYTES: words('HTTP 413.'),
@@ -64,7 +65,7 @@ const heardAt: Readonly<Record<string, Heard>> = {
 const noLimits: readonly string[] = ['PORT', 'TREELINE_WORKERS'];
 
 /** Limits that no setting changes. */
-const fixed: readonly (readonly [what: string, amount: string, heard: Heard])[] = [
+const fixed: readonly (readonly [what: string, amount: string, answer: AtLimit])[] = [
   ['Wrong API passwords of one login from one address', '20 in 15 minutes', 'too_many_failures'],
   ['Wrong passwords of one login for a token, from one address', '10 in 15 minutes', 'too_many_failures'],
   ['Wrong passwords of one login in authCustomer, for one actor', '10 in 15 minutes', 'too_many_failures'],
@@ -76,10 +77,10 @@ const fixed: readonly (readonly [what: string, amount: string, heard: Heard])[] 
   ],
 ];
 
-export function heardWords(heard: Heard): string {
-  if (typeof heard === 'object') return heard.words;
-  const { number, http } = faultKinds[heard];
-  const retry = heard === 'too_many_failures' || heard === 'unavailable' ? ' with `Retry-After`' : '';
+export function answerText(answer: AtLimit): string {
+  if (typeof answer === 'object') return answer.words;
+  const { number, http } = faultKinds[answer];
+  const retry = answer === 'too_many_failures' || answer === 'unavailable' ? ' with `Retry-After`' : '';
   return `Fault ${number} (HTTP ${http})${retry}.`;
 }
 
@@ -92,13 +93,13 @@ interface NamedSetting {
 /** The settings that are limits; throws where one with a number is not described. */
 export function limitSettings(
   all: readonly NamedSetting[] = Object.values(settings),
-): readonly (NamedSetting & { readonly heard: Heard })[] {
+): readonly (NamedSetting & { readonly answer: AtLimit })[] {
   return all.flatMap((setting) => {
-    const heard = heardAt[setting.name];
-    if (heard !== undefined) return [{ ...setting, heard }];
+    const answer = atLimits[setting.name];
+    if (answer !== undefined) return [{ ...setting, answer }];
     const isNumber = /^\d+$/.test(setting.fallback ?? '');
     if (!isNumber || noLimits.includes(setting.name)) return [];
-    throw new Error(`Say in test/setup/limits-page.ts what a caller hears at the limit ${setting.name}`);
+    throw new Error(`Say in test/setup/limits-page.ts what a caller gets at the limit ${setting.name}`);
   });
 }
 
@@ -154,12 +155,6 @@ function memberRows(): string[][] {
   });
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
 /** Writes a number so that it can be read: bytes in binary units, others with commas. */
 function readable(name: string, fallback: string): string {
   const value = Number(fallback);
@@ -167,27 +162,22 @@ function readable(name: string, fallback: string): string {
   return value >= 1_048_576 ? `${value / 1_048_576} MiB` : `${value / 1_024} KiB`;
 }
 
-const parts = (): Readonly<Record<string, string>> => ({
-  'limits-settings': table(
-    ['what', 'default', 'setting', 'what the caller hears'],
-    limitSettings().map(({ name, fallback = '', meaning, heard }) => [
-      meaning,
-      readable(name, fallback),
-      `\`${name}\``,
-      heardWords(heard),
-    ]),
-  ),
-  'limits-fixed': table(
-    ['what', 'how much', 'what the caller hears'],
-    fixed.map(([what, amount, heard]) => [what, amount, heardWords(heard)]),
-  ),
-  'limits-members': table(['member', 'at most', 'where'], memberRows()),
-});
-
-/** The page with its generated parts made anew; throws where a marker is missing. */
-export const renewedLimits = (document: string): string =>
-  Object.entries(parts()).reduce((text, [name, content]) => {
-    const part = new RegExp(`(<!-- generated: ${name} -->\n)[^]*?(<!-- end -->)`);
-    if (!part.test(text)) throw new Error(`docs/limits.md has no <!-- generated: ${name} --> … <!-- end -->`);
-    return text.replace(part, (_all, begin: string, end: string) => `${begin}\n${content}\n\n${end}`);
-  }, document);
+/** The generated parts of the page, by the names of their markers. */
+export const limitParts: Readonly<Record<string, () => string>> = {
+  'limits-settings': () =>
+    table(
+      ['what', 'default', 'setting', 'at the limit'],
+      limitSettings().map(({ name, fallback = '', meaning, answer }) => [
+        meaning,
+        readable(name, fallback),
+        `\`${name}\``,
+        answerText(answer),
+      ]),
+    ),
+  'limits-fixed': () =>
+    table(
+      ['what', 'how much', 'at the limit'],
+      fixed.map(([what, amount, answer]) => [what, amount, answerText(answer)]),
+    ),
+  'limits-members': () => table(['member', 'at most', 'where'], memberRows()),
+};

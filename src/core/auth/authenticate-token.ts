@@ -114,7 +114,11 @@ async function tryLogIn(
 }
 
 /** The caller that the token stands for; undefined for one that stands for nobody (any more). */
-export async function callerOfToken(keys: AuthDeps, visit: RequestOrigin, token: string): Promise<Caller | undefined> {
+export async function callerOfToken(
+  keys: AuthDeps,
+  visit: RequestOrigin,
+  token: string,
+): Promise<Caller | undefined> {
   const { address } = visit;
   // Made for each request, so that no token stays in memory.
   const renew = () => callerOfToken(keys, visit, token);

@@ -79,7 +79,7 @@ export interface Call<Db = Transaction> {
 
 interface Declaration<P extends TObject, R extends TSchema> {
   readonly name: string;
-  /** One sentence for help, README and OpenAPI. */
+  /** One sentence for help, docs/reference and OpenAPI. */
   readonly summary: string;
   /**
    * Whether `i_wholesaler` must name the actor in trusted mode (`required`), may do so (`optional`,

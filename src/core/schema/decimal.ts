@@ -1,7 +1,7 @@
 /**
  * Money as exact decimals: strings of the form that `numeric(20,6)` holds. Only the wire knows
  * doubles; here they are read as their shortest decimal of at most 15 significant digits, because
- * a sender's 0.1 + 0.2 means 0.3 (contract.md, "Types a caller may send").
+ * a sender's 0.1 + 0.2 means 0.3 (docs/reference/xmlrpc.md, "Types").
  */
 import Big from 'big.js';
 import type { Money } from './schema';

@@ -1,4 +1,4 @@
-/** A declaration in words: types, ranges and faults, for help, README and the pages of documentation. */
+/** Describes a declaration for help, the reference and the pages of documentation: types, ranges and faults. */
 import { type FaultName, faultKinds } from '../../base/faults';
 import type { Method } from '../call/method';
 import { type Declared, type TSchema, declared } from './schema';

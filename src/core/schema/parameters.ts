@@ -1,6 +1,6 @@
 /**
  * What a caller sent becomes what a method declares: each value is converted by the declared type of
- * its parameter (contract.md, "Types a caller may send"), then checked. The first mistake in the order
+ * its parameter (docs/reference/xmlrpc.md, "Types"), then checked. The first mistake in the order
  * of the definition is the one that is answered. Nothing is coerced beyond that: null means
  * "unlimited" or "own tariff" here, so a blank form field that became null would grant something.
  */

@@ -1,7 +1,7 @@
 /**
  * The vocabulary in which parameters and results are declared. A declaration is one TypeBox schema
  * that carries everything its readers need: core/schema/check-field.ts checks it, TypeScript infers from it, the faces
- * take the type tag from `wire`, help and README take the description, the log hides `secret`.
+ * take the type tag from `wire`, help and docs/reference take the description, the log hides `secret`.
  */
 import {
   Type,
@@ -15,7 +15,7 @@ import {
 } from '@sinclair/typebox';
 import type { FormatName } from './formats';
 
-/** How a value stands on the wire and is read from it; contract.md, "Types a caller may send". */
+/** How a value stands on the wire and is read from it; docs/reference/xmlrpc.md, "Types". */
 export type Wire = 'integer' | 'double' | 'money' | 'flag' | 'bit' | 'text' | 'struct' | 'list' | 'any';
 
 /** Amounts of money: a decimal string with at most six places, such as `50.12`; never a float. */

@@ -1,7 +1,7 @@
 /**
  * Every attribute of a customer, once: type, limits, default, where it is kept. From here come the
  * parameters of createCustomer and updateCustomer, the answer of getCustomerInfo, the columns that
- * are read and written, and the README's table; a test compares it with the database's catalogue.
+ * are read and written, and docs/reference/attributes.md; a test compares it with the database's catalogue.
  * The order is that in which mistakes are reported.
  */
 import {

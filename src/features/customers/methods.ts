@@ -1,4 +1,4 @@
-/** The customer calls, as `contract.md` has them: the table of contents of this folder. */
+/** The customer calls, as docs/reference/xmlrpc.md describes them: the table of contents of this folder. */
 import { hashGivenPassword } from '../../core/auth/hashing';
 import { defineMethod } from '../../core/call/method';
 import {

@@ -1,6 +1,6 @@
 /**
  * The rules of the customer calls. Each function runs inside the call's transaction and checks in
- * the order that the contract gives: target, grant and depth, reference, conflict, money.
+ * the order of docs/reference/faults.md: target, grant and depth, reference, conflict, money.
  */
 import { ha1Of } from '../../core/auth/credentials';
 import { isPositive, isZero, minus, negate } from '../../core/schema/decimal';
