@@ -22,7 +22,7 @@ import { purgeFailures } from '../core/auth/lockout';
 import type { Method } from '../core/call/method';
 import { createRegistry } from '../core/call/registry';
 import { createTurns } from '../core/fairness/turns';
-import { limitMethods } from '../features/customers/limits';
+import { limitMethods } from '../features/quotas/limits';
 import { customerMethods } from '../features/customers/methods';
 import { purgeDeletedRows } from '../features/customers/purge';
 import { dictionaryMethods } from '../features/dictionaries/methods';

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { DateTime, Double, Unreadable, type Value } from '../../src/core/schema/values';
 import type { ValueLimits } from '../../src/api/http/limits';
 import * as encoding from '../../src/api/xmlrpc/encoding';
+import type { XmlRpcCall } from '../../src/api/xmlrpc/call-reader';
 import * as parse from '../../src/api/xmlrpc/parse';
 import { Fault, type FaultName } from '../../src/base/faults';
 
@@ -21,7 +22,6 @@ function resultOf<T>(work: Generator<undefined, T>): T {
   }
 }
 
-type XmlRpcCall = parse.XmlRpcCall;
 const parseCall = (text: string, within: ValueLimits): XmlRpcCall => resultOf(parse.parseCall(text, within));
 const decodeText = (bytes: Uint8Array): string => resultOf(encoding.decodeText(bytes));
 

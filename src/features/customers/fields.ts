@@ -316,3 +316,8 @@ export const dictionaryReferences: readonly (readonly [string, string, string, s
   const type = declared(schema).wire === 'text' ? 'text' : 'integer';
   return table !== undefined && column !== undefined ? [[name, table, column, type] as const] : [];
 });
+
+/** SQL: the column of an attribute. Amounts are read as text, because JSON would turn them into floats. */
+export const columnText = (name: string): string =>
+  moneyColumns.has(name) ? `c.${name}::text` : `c.${name}`;
+export const columnTexts = customerColumns.map(columnText).join(', ');

@@ -20,16 +20,16 @@ import { setApiPassword } from './api-password';
 import { eraseCustomer } from './erase';
 import { importParams } from './fields';
 import { customerInfo } from './methods';
-import * as repository from './repository';
+import * as queries from './queries';
 import { loadForCreation, createCustomerWithCommit, assertLoginFromName } from './service';
 
 /** Everybody below the actor, at any depth; whoever stands above others comes before them. */
 async function exportCustomers(call: Call<Database>) {
-  const total = await repository.countBelow(call.db, call.actor);
-  const rows = await inBatches<repository.InfoRow>(call, { step: narrowStep }, ({ last, size }) =>
-    repository.listInfo(call.actor, last?.customer.i_customer ?? 0, size),
+  const total = await queries.countBelow(call.db, call.actor);
+  const rows = await inBatches<queries.InfoRow>(call, { step: narrowStep }, ({ last, size }) =>
+    queries.listInfo(call.actor, last?.customer.i_customer ?? 0, size),
   );
-  const named = ({ customer, wholesaler, commission_agent }: repository.InfoRow) => ({
+  const named = ({ customer, wholesaler, commission_agent }: queries.InfoRow) => ({
     ...customer,
     wholesaler: customer.i_wholesaler === call.actor.i_customer ? null : wholesaler,
     commission_agent,

@@ -25,6 +25,7 @@ import {
   customerColumns,
   fallbacks,
 } from './fields';
+import * as queries from './queries';
 import * as repository from './repository';
 import type { References, Target } from './repository';
 
@@ -221,7 +222,7 @@ export async function deleteCustomer(
 
 /** The actor itself or a customer below it. */
 export async function getCustomerInfo(call: Call<Database>, params: { i_customer?: number; name?: string }) {
-  const customer = await repository.findInfo(call.db, call.actor, params.i_customer ?? params.name ?? '');
+  const customer = await queries.findInfo(call.db, call.actor, params.i_customer ?? params.name ?? '');
   if (!customer) throw notFound();
   const inverted = call.config.balance_sign === 'inverted';
   return {
