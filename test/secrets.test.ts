@@ -1,7 +1,7 @@
 /**
  * Secrets in the places where somebody may look who should not have them: every answer, the log at its
  * most talkative, every table, and the memory of a server that has done its work. (What else the log is
- * tried with: test/logs.test.ts.)
+ * tried with: test/logs.long.test.ts.)
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';

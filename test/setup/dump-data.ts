@@ -1,5 +1,5 @@
 /**
- * The rows of a database as a server of today leaves it, for `test/upgrade.test.ts` of tomorrow: run it when a
+ * The rows of a database as a server of today leaves it, for `test/upgrade.long.test.ts` of tomorrow: run it when a
  * version is released, `npx tsx test/setup/dump-data.ts > fixtures/upgrades/<last migration>.json`.
  */
 import { schemaState } from '../../src/db/migrations';

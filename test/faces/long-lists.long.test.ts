@@ -74,7 +74,7 @@ test('the tables have every list that is declared', () => {
       .map(({ path }) => path)
       .sort();
   expect(pagesOf(resellerOperations)).toEqual(Object.keys(resellerLists));
-  // A customer has one billing account. Those of webhooks are walked in test/tenant/webhook-letters.test.ts.
+  // A customer has one billing account. Those of webhooks are walked in test/tenant/webhook-letters.long.test.ts.
   const others = ['/billing_accounts', '/webhook_deliveries', '/webhook_events'];
   expect(pagesOf(tenantOperations)).toEqual([...others, ...Object.keys(tenantLists)].sort());
 });
