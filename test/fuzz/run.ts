@@ -88,12 +88,16 @@ export async function fuzz({ count, seed, first = 0, onProgress, faces }: Fuzz):
   return { answers, slowest_ms: Math.round(slowest_ms), early_mb, late_mb, findings: [...findings, ...own] };
 }
 
-/** Many inputs at once wait for one another; slow is what is slow by itself. */
+/** Sends a slow input again, alone, and says how long it took at best. Other inputs or programs may have slowed it down. */
 async function slowAlone(url: string, input: Input): Promise<string | undefined> {
-  const line = new Line(url);
-  const { took_ms } = await line.send(input);
-  line.close();
-  return took_ms > soon_ms ? `took ${Math.round(took_ms)} ms` : undefined;
+  let best_ms = Infinity;
+  for (let tries = 0; tries < 5 && best_ms > soon_ms; tries += 1) {
+    const line = new Line(url);
+    const { took_ms } = await line.send(input);
+    line.close();
+    best_ms = Math.min(best_ms, took_ms);
+  }
+  return best_ms > soon_ms ? `took ${Math.round(best_ms)} ms` : undefined;
 }
 
 // ------------------------------------------------------------------ server
