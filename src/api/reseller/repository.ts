@@ -3,6 +3,7 @@ import type { RowQuery } from '../../core/call/bounded-rows';
 import type { Actor } from '../../core/tree/rights';
 import type { Money } from '../../core/schema/schema';
 import { type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
+import { isBelow } from '../../core/tree/visibility';
 
 /** So many users and addresses are shown within a customer; all of them have a path of their own. */
 const nestedAtMost = 100;
@@ -69,14 +70,14 @@ interface AddressObject {
   readonly updated_on: string;
 }
 
-const isBelow = '$2 = ANY(c.path) AND c.i_customer <> $2';
+const belowActor = isBelow('c', '$2');
 const findByUuidStatement = sharedRead(
   'reseller_by_uuid',
-  `SELECT ${customerColumns} FROM customers c WHERE c.uuid = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
+  `SELECT ${customerColumns} FROM customers c WHERE c.uuid = $1 AND ${belowActor} AND c.deleted_at IS NULL`,
 );
 const findByIdStatement = sharedRead(
   'reseller_by_id',
-  `SELECT ${customerColumns} FROM customers c WHERE c.i_customer = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
+  `SELECT ${customerColumns} FROM customers c WHERE c.i_customer = $1 AND ${belowActor} AND c.deleted_at IS NULL`,
 );
 const listStatement = sql(
   'list_resellers',
@@ -86,7 +87,7 @@ const listStatement = sql(
 const idStatement = sharedRead(
   'reseller_id',
   `SELECT c.i_customer AS id, c.i_wholesaler FROM customers c
-   WHERE c.uuid = $1 AND ${isBelow} AND c.deleted_at IS NULL`,
+   WHERE c.uuid = $1 AND ${belowActor} AND c.deleted_at IS NULL`,
 );
 const placeStatement = sharedRead(
   'reseller_place',

@@ -6,6 +6,7 @@ import { type Queryable, type Statement, sharedRead } from '../../db/database';
 import type { AuthCache } from '../auth/auth-cache';
 import { nameKey } from '../schema/normalize-name';
 import { type Actor, type EffectiveRights, maskNames, switchNames } from './rights';
+import { isSelfOrAbove } from './visibility';
 
 /** Switches stand as 0/1 or as booleans in the table, as the API has them. */
 const integerSwitches: ReadonlySet<string> = new Set(['system_mgmt', 'api_mgmt', 'use_own_tariff']);
@@ -21,7 +22,7 @@ export const effectiveRights = (alias: string): string => `
      'api_access', bool_and(a.api_access = 1),
      'blocked', bool_or(a.blocked),
      'epoch', (SELECT coalesce(sum(e.epoch), 0) FROM access_epochs e WHERE e.subject = ANY(${alias}.path)))
-   FROM customers a WHERE a.i_customer = ANY(${alias}.path))`;
+   FROM customers a WHERE ${isSelfOrAbove('a', alias)})`;
 
 /** SQL: the path as JSON, because node-postgres reads an array character by character. */
 export const pathOf = (alias: string): string => `to_json(${alias}.path) AS path`;
@@ -72,4 +73,5 @@ export async function findCachedActor(
 }
 
 /** Whether a customer with this path is the actor or below it. */
-export const isWithin = (actor: Actor, path: readonly number[]): boolean => path.includes(actor.i_customer);
+export const isInSubtree = (actor: Actor, path: readonly number[]): boolean =>
+  path.includes(actor.i_customer);

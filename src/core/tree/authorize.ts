@@ -4,7 +4,7 @@
  * or a customer below, and any other id is answered as if it did not exist.
  */
 import { badParameter, blocked, notFound } from '../../base/faults';
-import { type CustomerRef, isWithin } from './actors';
+import { type CustomerRef, isInSubtree } from './actors';
 import type { Call, Caller, Method } from '../call/method';
 import type { Params } from '../schema/parameters';
 import { type Actor, assertRight, rootActor } from './rights';
@@ -53,7 +53,7 @@ export async function resolveActor(
 async function findNamed(find: Find, caller: Caller, named: CustomerRef | undefined): Promise<Actor> {
   if (caller.kind === 'login') {
     const actor = await find(named ?? caller.actor);
-    if (!actor || !isWithin(caller.actor, actor.path)) throw notFound();
+    if (!actor || !isInSubtree(caller.actor, actor.path)) throw notFound();
     // By its name only one below the caller can be meant.
     if (named && 'name' in named && actor.i_customer === caller.actor.i_customer) throw notFound();
     return actor;

@@ -8,6 +8,7 @@ import { notFound } from '../../base/faults';
 import { effectiveRights, pathOf } from './actors';
 import type { Id } from '../call/method';
 import type { Actor } from './rights';
+import { isBelow, isSelfOrAbove, isWithin } from './visibility';
 
 /** A living customer below an actor. */
 export interface TreeNode {
@@ -18,7 +19,7 @@ export interface TreeNode {
 const findBelowStatement = sql(
   'find_below',
   `SELECT c.i_customer, c.i_wholesaler FROM customers c
-   WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL`,
+   WHERE c.i_customer = $1 AND ${isBelow('c', '$2')} AND c.deleted_at IS NULL`,
 );
 
 /** The place of the living customer of this id below the actor, not of the actor itself. */
@@ -29,7 +30,7 @@ export async function findBelow(db: Queryable, actor: Id, i_customer: number): P
 
 const isWithinStatement = sql(
   'is_within',
-  'SELECT deleted_at IS NULL AS living FROM customers WHERE i_customer = $1 AND $2 = ANY(path)',
+  `SELECT c.deleted_at IS NULL AS living FROM customers c WHERE c.i_customer = $1 AND ${isWithin('c', '$2')}`,
 );
 
 /** The customer is the actor or below it; throws fault 404. `deleted`: also one that was deleted, whose books stay. */
@@ -55,15 +56,15 @@ export interface Wholesaler extends Actor {
 }
 
 const columns = `w.i_customer, ${pathOf('w')}, w.base_currency, w.max_depth,
-  EXISTS (SELECT FROM customers a WHERE a.i_customer = ANY(w.path) AND a.overcommit_protection) AS is_bounded,
+  EXISTS (SELECT FROM customers a WHERE ${isSelfOrAbove('a', 'w')} AND a.overcommit_protection) AS is_bounded,
   ${effectiveRights('w')} AS rights,
   (SELECT min(a.max_depth - (cardinality(w.path) - cardinality(a.path)))
-   FROM customers a WHERE a.i_customer = ANY(w.path)) AS levels_left`;
+   FROM customers a WHERE ${isSelfOrAbove('a', 'w')}) AS levels_left`;
 
 /** `$1` is a customer below the actor `$2`; null: one that is being made by the actor, who is its wholesaler. */
 const wholesalerOf = `CASE WHEN $1::int IS NULL THEN $2::int ELSE (
          SELECT c.i_wholesaler FROM customers c
-         WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL) END`;
+         WHERE c.i_customer = $1 AND ${isBelow('c', '$2')} AND c.deleted_at IS NULL) END`;
 
 const holdStatement = (name: string, lock: string) =>
   sql(
@@ -82,7 +83,7 @@ const currency = holdStatement('currency', 'FOR SHARE');
  */
 const holdBoundsStatement = sql(
   'hold_bounds',
-  `SELECT a.i_customer FROM customers w JOIN customers a ON a.i_customer = ANY(w.path)
+  `SELECT a.i_customer FROM customers w JOIN customers a ON ${isSelfOrAbove('a', 'w')}
    WHERE w.i_customer = ${wholesalerOf} AND a.overcommit_protection AND a.deleted_at IS NULL
    ORDER BY a.i_customer FOR NO KEY UPDATE OF a`,
 );

@@ -20,6 +20,7 @@ import { rootId } from '../../core/tree/rights';
 import { formatTime, parseTime } from '../../core/schema/times';
 import { assertWithin } from '../../core/tree/tree';
 import { type Database, sql } from '../../db/database';
+import { isWithin } from '../../core/tree/visibility';
 
 const hour_ms = 3_600_000;
 
@@ -51,7 +52,7 @@ interface Row extends CursorRow {
  * actor; root has no rows in it and reads all records by time. The page is cut from the index before any record is read.
  */
 const selected = `SELECT r.created_at, r.request_id, r.caller, r.i_actor, r.address, r.method, r.action, r.resource, r.i_customer, r.changes,
-     coalesce($1 = ANY(a.path), true) AND coalesce($1 = ANY(k.path), true) AS inside, ${cursorColumns('r', 'i_audit_record')}`;
+     coalesce(${isWithin('a', '$1')}, true) AND coalesce(${isWithin('k', '$1')}, true) AS inside, ${cursorColumns('r', 'i_audit_record')}`;
 const page = 'ORDER BY r.created_at, r.i_audit_record OFFSET $4 LIMIT $5';
 const isInTime = `r.created_at >= $2 AND r.created_at < $3
      AND (r.created_at, r.i_audit_record) > ($6::timestamptz, $7::bigint)`;
@@ -72,7 +73,7 @@ const listBelowStatement = sql(
 const listOfOneStatement = sql(
   'list_audit_records_of_one',
   listOf(`SELECT r.* FROM audit_records r JOIN customers c ON c.i_customer = r.i_customer
-     WHERE r.i_customer = $8 AND $1 = ANY(c.path) AND ${isInTime} ${page}`),
+     WHERE r.i_customer = $8 AND ${isWithin('c', '$1')} AND ${isInTime} ${page}`),
 );
 
 async function getAuditLogs(call: Call<Database>, params: AuditParams) {

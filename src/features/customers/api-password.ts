@@ -8,11 +8,12 @@ import type { Call } from '../../core/call/method';
 import { nameKey } from '../../core/schema/normalize-name';
 import { sql } from '../../db/database';
 import { forbidden, notFound } from '../../base/faults';
+import { isWithin } from '../../core/tree/visibility';
 
 const findStatement = sql(
   'find_api_login',
   `SELECT c.i_customer, c.api_access, u.web_login, u.is_default FROM users u JOIN customers c USING (i_customer)
-   WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)
+   WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND ${isWithin('c', '$2')}
    FOR NO KEY UPDATE OF c`,
 );
 const retireStatement = sql(

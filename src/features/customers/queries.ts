@@ -5,6 +5,7 @@ import type { Money } from '../../core/schema/schema';
 import type { Actor } from '../../core/tree/rights';
 import { type Queryable, sharedRead, sql } from '../../db/database';
 import { columnTexts } from './fields';
+import { isBelow, isWithin } from '../../core/tree/visibility';
 
 const infoColumns = `c.i_customer, c.i_wholesaler, c.base_currency, c.blocked, c.prepaid::text, u.web_login, ${columnTexts}`;
 const infoFrom = 'customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default';
@@ -13,7 +14,7 @@ const infoStatement = (name: string, condition: string) =>
   sharedRead(
     name,
     `SELECT row_to_json(t) AS customer FROM (SELECT ${infoColumns} FROM ${infoFrom}
-       WHERE ${condition} AND $2 = ANY(c.path) AND c.deleted_at IS NULL) t`,
+       WHERE ${condition} AND ${isWithin('c', '$2')} AND c.deleted_at IS NULL) t`,
   );
 const infoByIdStatement = infoStatement('info_by_id', 'c.i_customer = $1');
 const infoByNameStatement = infoStatement('info_by_name', 'c.name_key = $1');
@@ -42,18 +43,18 @@ export async function findInfo(
   return row?.customer;
 }
 
-const isBelow = '$1 = ANY(c.path) AND c.i_customer <> $1 AND c.deleted_at IS NULL';
+const belowActor = `${isBelow('c', '$1')} AND c.deleted_at IS NULL`;
 const listInfoStatement = sql(
   'list_info',
   `SELECT row_to_json(t) AS customer, w.name AS wholesaler, a.name AS commission_agent
    FROM (SELECT ${infoColumns} FROM ${infoFrom}
-     WHERE ${isBelow} AND c.i_customer > $2 ORDER BY c.i_customer LIMIT $3) t
+     WHERE ${belowActor} AND c.i_customer > $2 ORDER BY c.i_customer LIMIT $3) t
    JOIN customers w ON w.i_customer = t.i_wholesaler LEFT JOIN customers a ON a.i_customer = t.i_commission_agent
    ORDER BY t.i_customer`,
 );
 const countBelowStatement = sql(
   'count_below',
-  `SELECT count(*)::int AS total FROM customers c WHERE ${isBelow}`,
+  `SELECT count(*)::int AS total FROM customers c WHERE ${belowActor}`,
 );
 
 /** A customer, with the names of those that it refers to by their ids. */

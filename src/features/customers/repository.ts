@@ -6,6 +6,7 @@ import type { Money } from '../../core/schema/schema';
 import { type Transaction, sql } from '../../db/database';
 import type { Wholesaler } from '../../core/tree/tree';
 import { columnText, columnTexts, customerColumns, dictionaryReferences } from './fields';
+import { isBelow, isWithin } from '../../core/tree/visibility';
 
 /** What a change needs to know of the customer that it changes. */
 export interface Target {
@@ -32,7 +33,7 @@ const targetStatement = (name: string, clause: string, attributes: string, held 
     `SELECT c.i_customer, c.i_wholesaler, to_json(c.path) AS path, u.web_login, c.balance::text AS balance,
        c.prepaid::text AS prepaid, c.credit_limit::text AS credit_limit, c.i_tariff, c.base_currency, c.i_password_policy, c.api_access, (SELECT row_to_json(t) FROM (SELECT ${attributes}) t) AS attributes
      FROM customers c JOIN users u ON u.i_customer = c.i_customer AND u.is_default
-     WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL ${clause} OF ${held}`,
+     WHERE c.i_customer = $1 AND ${isBelow('c', '$2')} AND c.deleted_at IS NULL ${clause} OF ${held}`,
   );
 const allAttributes = `u.web_login, ${columnTexts}`;
 const lockTargetStatement = targetStatement('lock_target', 'FOR NO KEY UPDATE', allAttributes);
@@ -92,7 +93,7 @@ const checkReferencesStatement = sql(
        })
        .join(', ')},
        CASE WHEN $4::int IS NOT NULL AND NOT EXISTS (SELECT FROM customers c
-         WHERE c.i_customer = $4 AND $2 = ANY(c.path) AND c.deleted_at IS NULL FOR KEY SHARE) THEN 'i_commission_agent' END], NULL)
+         WHERE c.i_customer = $4 AND ${isWithin('c', '$2')} AND c.deleted_at IS NULL FOR KEY SHARE) THEN 'i_commission_agent' END], NULL)
        AS wrong,
      (SELECT t.currency FROM tariffs t WHERE t.i_tariff = $3
        AND t.i_customer = coalesce((SELECT i_wholesaler FROM customers WHERE i_customer = $1::int), $2)) AS tariff_currency,

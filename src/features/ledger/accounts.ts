@@ -6,6 +6,7 @@ import type { Call, Id } from '../../core/call/method';
 import { rootId } from '../../core/tree/rights';
 import type { Money } from '../../core/schema/schema';
 import { type Statement, type Transaction, sql } from '../../db/database';
+import { isBelow } from '../../core/tree/visibility';
 
 /** A customer as an account in the books, its row locked. */
 export interface Account {
@@ -40,7 +41,7 @@ const lockStatement = (above: Above, key: 'i_customer' | 'uuid' = 'i_customer'):
     `lock_accounts_${above}_${key}`,
     `SELECT ${accountColumns}, c.i_customer = t.i_customer AS is_target
      FROM customers t JOIN customers c ON c.i_customer = ANY(t.path[2:])
-     WHERE t.${key} = $1 AND $2 = ANY(t.path) AND t.i_customer <> $2 AND t.deleted_at IS NULL AND c.deleted_at IS NULL
+     WHERE t.${key} = $1 AND ${isBelow('t', '$2')} AND t.deleted_at IS NULL AND c.deleted_at IS NULL
        AND (${conditions[above]} OR c.overcommit_protection AND c.i_customer <> t.i_customer)
      ORDER BY c.i_customer FOR NO KEY UPDATE OF c`,
   );

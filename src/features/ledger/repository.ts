@@ -6,6 +6,7 @@ import type { Actor } from '../../core/tree/rights';
 import type { Money } from '../../core/schema/schema';
 import { type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
 import type { PaymentKind } from './ledger';
+import { isBelow, isSelfOrAbove, isWithin } from '../../core/tree/visibility';
 
 export interface PaymentRow {
   readonly i_payment: number;
@@ -30,13 +31,13 @@ const findStatement = sql(
   'find_payment',
   `SELECT ${paymentColumns('p')}
    FROM payments p JOIN customers c ON c.i_customer = p.i_customer
-   WHERE p.i_payment = $1 AND $2 = ANY(c.path)`,
+   WHERE p.i_payment = $1 AND ${isWithin('c', '$2')}`,
 );
 const findReversibleStatement = sql(
   'find_reversible',
   `SELECT ${paymentColumns('p')}
    FROM payments p JOIN customers c ON c.i_customer = p.i_customer
-   WHERE p.i_payment = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL`,
+   WHERE p.i_payment = $1 AND ${isBelow('c', '$2')} AND c.deleted_at IS NULL`,
 );
 
 /** A payment of the actor or of a customer below it, also a deleted one: its books stay. */
@@ -63,7 +64,7 @@ const listStatement = sql(
   'list_payments',
   `SELECT e.i_entry, ${paymentColumns('e')}
    FROM entries e JOIN payments p ON p.i_payment = e.i_payment
-   WHERE e.i_customer = (SELECT c.i_customer FROM customers c WHERE c.i_customer = $1 AND $8 = ANY(c.path))
+   WHERE e.i_customer = (SELECT c.i_customer FROM customers c WHERE c.i_customer = $1 AND ${isWithin('c', '$8')})
      AND ($2::timestamptz IS NULL OR p.payment_time >= $2) AND ($3::timestamptz IS NULL OR p.payment_time < $3)
      AND ($4::int IS NULL OR sign(e.amount) = $4) AND e.i_entry > $5
    ORDER BY e.i_entry OFFSET $6 LIMIT $7`,
@@ -112,7 +113,7 @@ const boundsStatement = sharedRead(
    FROM customers c
    LEFT JOIN LATERAL (${lastBefore('$2')}) o ON true
    LEFT JOIN LATERAL (${lastBefore(`coalesce($3::timestamptz, 'infinity')`)}) k ON true
-   WHERE c.i_customer = $1 AND $4 = ANY(c.path)`,
+   WHERE c.i_customer = $1 AND ${isWithin('c', '$4')}`,
 );
 
 /** A part of an account's time; without `to`: until now. */
@@ -147,7 +148,7 @@ export async function statementBounds(
 
 const awaitBookedStatement = sql(
   'await_booked',
-  `SELECT FROM customers c WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND $3::timestamptz <= clock_timestamp()
+  `SELECT FROM customers c WHERE c.i_customer = $1 AND ${isWithin('c', '$2')} AND $3::timestamptz <= clock_timestamp()
    FOR SHARE OF c`,
 );
 
@@ -183,7 +184,7 @@ const statementRowsStatement = sql(
      (SELECT coalesce(json_agg(json_build_object('i_customer', l.i_customer, 'amount', l.amount::text, 'prepaid', l.prepaid::text)
         ORDER BY l.i_customer DESC), '[]')
       FROM entries l JOIN customers a ON a.i_customer = l.i_customer
-      WHERE l.i_payment = e.i_payment AND l.i_customer <> e.i_customer AND l.i_customer = ANY(c.path) AND $5 = ANY(a.path)) AS levels
+      WHERE l.i_payment = e.i_payment AND l.i_customer <> e.i_customer AND ${isSelfOrAbove('l', 'c')} AND ${isWithin('a', '$5')}) AS levels
    FROM entries e JOIN payments p ON p.i_payment = e.i_payment JOIN customers c ON c.i_customer = e.i_customer
    WHERE e.i_customer = $1 AND e.i_entry > $2 AND e.i_entry <= $3
    ORDER BY e.i_entry LIMIT $4`,

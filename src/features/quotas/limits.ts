@@ -8,6 +8,7 @@ import { assertWithin } from '../../core/tree/tree';
 import { type Database, type Queryable, sql } from '../../db/database';
 import { badParameter, forbidden, notFound } from '../../base/faults';
 import { type LimitName, type Limits, limitNames, maxLimit } from '../../base/limits';
+import { isBelow, isSelfOrAbove } from '../../core/tree/visibility';
 
 interface LimitRow {
   readonly name: LimitName;
@@ -22,7 +23,7 @@ interface LimitRow {
 const listStatement = sql(
   'list_customer_limits',
   `SELECT n.name, least(n.maximum, (
-       SELECT min(l.maximum) FROM customer_limits l WHERE l.i_customer = ANY(c.path) AND l.name = n.name))::int AS maximum,
+       SELECT min(l.maximum) FROM customer_limits l WHERE ${isSelfOrAbove('l', 'c')} AND l.name = n.name))::int AS maximum,
      (SELECT l.maximum FROM customer_limits l WHERE l.i_customer = c.i_customer AND l.name = n.name)::int AS set,
      (SELECT greatest(coalesce(sum(CASE WHEN n.name LIKE '%_per_customer' THEN u.own ELSE u.subtree END), 0), 0)
       FROM usage_counts u WHERE u.i_customer = c.i_customer
@@ -34,7 +35,7 @@ const listStatement = sql(
 const lockStatement = sql(
   'lock_customer_limits',
   `SELECT c.i_wholesaler FROM customers c
-   WHERE c.i_customer = $1 AND $2 = ANY(c.path) AND c.i_customer <> $2 AND c.deleted_at IS NULL FOR NO KEY UPDATE`,
+   WHERE c.i_customer = $1 AND ${isBelow('c', '$2')} AND c.deleted_at IS NULL FOR NO KEY UPDATE`,
 );
 const removeStatement = sql(
   'remove_customer_limits',

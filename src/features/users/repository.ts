@@ -6,6 +6,7 @@ import { nameKey } from '../../core/schema/normalize-name';
 import { type PasswordPolicy, policyOf } from '../../core/auth/password-policy';
 import type { Actor } from '../../core/tree/rights';
 import { type Queryable, type Transaction, sharedRead, sql } from '../../db/database';
+import { isSelfOrAbove, isWithin } from '../../core/tree/visibility';
 
 /** What a user may do, as the API names it. */
 export const accessLevels = ['ADMINISTRATOR', 'REPORTER', 'BILLING', 'CALL_SHOP_OPERATOR', 'NOC'] as const;
@@ -24,9 +25,9 @@ export interface User {
 }
 
 const userColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, u.is_recovery, u.password_hash,
-  u.blocked OR (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS blocked`;
+  u.blocked OR (SELECT bool_or(a.blocked) FROM customers a WHERE ${isSelfOrAbove('a', 'c')}) AS blocked`;
 const userFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
-  WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)`;
+  WHERE u.login_key = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND ${isWithin('c', '$2')}`;
 const findUserStatement = sharedRead('find_user', `SELECT ${userColumns} ${userFrom}`);
 
 /** The living login of the actor or of a customer below it. */
@@ -124,7 +125,7 @@ const rowColumns = `u.i_web_user, u.i_customer, u.web_login, u.i_access_level, u
   u.is_default, u.is_recovery`;
 
 const rowFrom = `FROM users u JOIN customers c ON c.i_customer = u.i_customer
-  WHERE u.i_web_user = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND $2 = ANY(c.path)`;
+  WHERE u.i_web_user = $1 AND u.deleted_at IS NULL AND c.deleted_at IS NULL AND ${isWithin('c', '$2')}`;
 const findRowStatement = sql('find_user_row', `SELECT ${rowColumns} ${rowFrom}`);
 const lockRowStatement = sql(
   'lock_user_row',
@@ -154,7 +155,7 @@ const listStatement = sql(
   'list_users',
   `SELECT ${rowColumns} FROM users u
    WHERE u.i_customer = (
-       SELECT c.i_customer FROM customers c WHERE c.i_customer = $1 AND $5 = ANY(c.path) AND c.deleted_at IS NULL)
+       SELECT c.i_customer FROM customers c WHERE c.i_customer = $1 AND ${isWithin('c', '$5')} AND c.deleted_at IS NULL)
      AND u.deleted_at IS NULL AND u.i_web_user > $2
    ORDER BY u.i_web_user OFFSET $3 LIMIT $4`,
 );

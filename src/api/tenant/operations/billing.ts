@@ -17,6 +17,7 @@ import {
   times,
   timesOf,
 } from './shared-schemas';
+import { isWithin } from '../../../core/tree/visibility';
 
 const account = struct({
   id: uuid('Its id: `billing_account_id` of the customer.'),
@@ -45,7 +46,7 @@ const findStatement = sharedRead(
   `SELECT c.i_customer, c.uuid, coalesce(nullif(c.company_name, ''), c.name) AS display, c.balance::text AS balance,
      c.credit_limit::text AS credit_limit, c.base_currency AS currency, c.created_at, c.updated_at, c.deleted_at
    FROM customers c WHERE c.uuid = coalesce($1::uuid, (SELECT o.uuid FROM customers o WHERE o.i_customer = $2))
-     AND $2 = ANY(c.path) AND c.deleted_at IS NULL`,
+     AND ${isWithin('c', '$2')} AND c.deleted_at IS NULL`,
 );
 
 /** The account of the actor, or of a customer below it. */

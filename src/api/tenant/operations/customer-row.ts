@@ -24,6 +24,7 @@ import {
 import { type Database, type Queryable, type Transaction, sharedRead, sql } from '../../../db/database';
 import { notFound } from '../../../base/faults';
 import { detailText, times, timesOf } from './shared-schemas';
+import { isSelfOrAbove, isWithin } from '../../../core/tree/visibility';
 
 export interface CustomerRow {
   readonly i_customer: number;
@@ -48,11 +49,11 @@ export interface CustomerRow {
 /** SQL: a tenant, over the customer `c`. */
 export const customerRowColumns = `c.i_customer, c.uuid, c.name, c.company_name, c.description, c.email, c.phone,
   c.street_addr, c.permission_ids, c.webhook_method, c.webhook_uri, c.sealed_webhook_key IS NOT NULL AS has_webhook_key,
-  (SELECT bool_or(a.blocked) FROM customers a WHERE a.i_customer = ANY(c.path)) AS suspended,
+  (SELECT bool_or(a.blocked) FROM customers a WHERE ${isSelfOrAbove('a', 'c')}) AS suspended,
   c.created_at, c.updated_at, c.deleted_at`;
 
 const withinText = `SELECT ${customerRowColumns} FROM customers c
-  WHERE c.uuid = $1 AND $2 = ANY(c.path) AND c.deleted_at IS NULL`;
+  WHERE c.uuid = $1 AND ${isWithin('c', '$2')} AND c.deleted_at IS NULL`;
 const findStatement = sharedRead('find_tenant', withinText);
 const lockStatement = sql('lock_tenant', `${withinText} FOR NO KEY UPDATE OF c`);
 const ownText = `SELECT ${customerRowColumns} FROM customers c WHERE c.i_customer = $1 AND c.deleted_at IS NULL`;

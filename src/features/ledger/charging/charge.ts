@@ -12,6 +12,7 @@ import { type Account, accountColumns, maySee } from '../accounts';
 import { post } from '../ledger';
 import { chargeLevels } from './levels';
 import type { Product } from './prices';
+import { isSelfOrAbove } from '../../../core/tree/visibility';
 
 /**
  * `$1` is the payer, `$2` the product. The price of a level is that of the nearest customer above it that has one in
@@ -21,14 +22,14 @@ const payersStatement = sql(
   'lock_payers',
   `SELECT ${accountColumns},
      (SELECT p.amount::text FROM prices p
-      WHERE p.i_customer = ANY(c.path) AND p.i_customer <> c.i_customer AND p.product = $2 AND p.currency = c.base_currency
+      WHERE ${isSelfOrAbove('p', 'c')} AND p.i_customer <> c.i_customer AND p.product = $2 AND p.currency = c.base_currency
       ORDER BY p.i_customer DESC LIMIT 1) AS price,
      EXISTS (SELECT FROM prices p
-      WHERE p.i_customer = ANY(c.path) AND p.i_customer <> c.i_customer AND p.product = $2 AND p.amount > 0) AS priced
+      WHERE ${isSelfOrAbove('p', 'c')} AND p.i_customer <> c.i_customer AND p.product = $2 AND p.amount > 0) AS priced
    FROM customers t JOIN customers c ON c.i_customer = ANY(t.path[2:])
    WHERE t.i_customer = $1 AND c.deleted_at IS NULL AND EXISTS (
      SELECT FROM prices p
-     WHERE p.i_customer = ANY(t.path) AND p.i_customer <> t.i_customer AND p.product = $2 AND p.amount > 0)
+     WHERE ${isSelfOrAbove('p', 't')} AND p.i_customer <> t.i_customer AND p.product = $2 AND p.amount > 0)
    ORDER BY c.i_customer FOR NO KEY UPDATE OF c`,
 );
 
