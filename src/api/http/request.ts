@@ -7,10 +7,10 @@ import { gunzip, inflate } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Core } from '../../core/call/dispatch';
 import { deadlineOf, withDeadline } from '../../core/call/deadline';
-import type { Caller } from '../../core/call/method';
 import { Fault } from '../../base/faults';
 import { type Authenticate, Challenge } from './auth/authenticate';
 import { arrivedAt } from './loop-turns';
+import type { Caller } from '../../core/auth/caller';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -7,12 +7,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { authenticateUser } from '../../core/auth/authenticate-user';
 import type { CustomerRef } from '../../core/tree/actors';
 import type { Core } from '../../core/call/dispatch';
-import type { Caller } from '../../core/call/method';
 import type { Operation, Page } from '../../core/call/operation';
 import { Fault, badParameter } from '../../base/faults';
 import { isLoopback, originOf } from '../http/address';
 import { textOf } from '../json/write';
 import { Refused, restRoutes } from '../rest/routes';
+import type { Caller } from '../../core/auth/caller';
 
 export function resellerFace(app: FastifyInstance, core: Core, operations: readonly Operation[]): void {
   restRoutes(app, core, {

@@ -9,7 +9,6 @@ import { type ParsedCall, type Core, type Outcome, dispatch } from '../../core/c
 import type { CustomerRef } from '../../core/tree/actors';
 import { isUuid } from '../../core/schema/formats';
 import { deadlineOf, withDeadline } from '../../core/call/deadline';
-import type { Caller } from '../../core/call/method';
 import type { Operation } from '../../core/call/operation';
 import { type Check, compileCheck } from '../../core/schema/parameters';
 import { declared } from '../../core/schema/schema';
@@ -20,6 +19,7 @@ import { markRepeatable } from '../http/bytes';
 import { requestContext, readBody, setRetryAfter } from '../http/request';
 import { limitsOf } from '../http/limits';
 import { readMembers } from '../json/values';
+import type { Caller } from '../../core/auth/caller';
 
 /** What a face refuses by itself, before there is a call: no credentials, the wrong verb. */
 export class Refused extends Error {

@@ -6,9 +6,9 @@ import { parse } from 'cookie';
 import type { FastifyRequest } from 'fastify';
 import { callerOfAccessKey, callerOfToken } from '../../core/auth/authenticate-token';
 import type { Core } from '../../core/call/dispatch';
-import type { Caller } from '../../core/call/method';
 import { isLoopback, originOf } from '../http/address';
 import { Refused } from '../rest/routes';
+import type { Caller } from '../../core/auth/caller';
 
 export interface Shown {
   readonly kind: 'cookie' | 'token' | 'access key';

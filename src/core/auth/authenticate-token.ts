@@ -13,12 +13,12 @@ import { type AuthDeps, type RequestOrigin, recordFailure } from './authenticate
 import { hashingFor } from './hashing';
 import { deadlineOf } from '../call/deadline';
 import { type Lockout, countFailure, refuseLocked, tokenLockout } from './lockout';
-import type { Caller } from '../call/method';
 import { nameKey } from '../schema/normalize-name';
 import { permissionOf, permissions } from '../tree/permission';
 import type { EffectiveRights } from '../tree/rights';
 import { loginShare } from '../fairness/turns';
 import { type Claims, isProven, issueToken, readToken } from './tokens';
+import type { Caller } from './caller';
 
 export const tokenLife_s = 7 * 24 * 3_600;
 

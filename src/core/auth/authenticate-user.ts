@@ -8,7 +8,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { sharedRead } from '../../db/database';
 import { type Fault, forbidden } from '../../base/faults';
-import { type Renew, accessOf, credentialsEpoch } from '../tree/access';
+import { accessOf, credentialsEpoch } from '../tree/access';
 import { effectiveRights } from '../tree/actors';
 import { addressAllowed, inetOf } from './ip-allow-list';
 import { type AuthDeps, type RequestOrigin, apiRefusal, recordFailure } from './authenticate';
@@ -26,10 +26,10 @@ import {
   isLocked,
   locked,
 } from './lockout';
-import type { Caller } from '../call/method';
 import { nameKey } from '../schema/normalize-name';
 import type { EffectiveRights } from '../tree/rights';
 import { loginShare } from '../fairness/turns';
+import type { Caller, Renew } from './caller';
 
 export interface Claimed {
   /** The name of the customer. */

@@ -5,7 +5,7 @@
 import type { Config } from '../../base/config';
 import { type Database, type Transaction, sharedRead } from '../../db/database';
 import { type Fault, blocked, forbidden } from '../../base/faults';
-import { type Access, type Renew, accessOf, credentialsEpoch } from '../tree/access';
+import { accessOf, credentialsEpoch } from '../tree/access';
 import { effectiveRights, pathOf } from '../tree/actors';
 import { addressAllowed, inetOf } from './ip-allow-list';
 import type { AuthCache } from './auth-cache';
@@ -23,10 +23,10 @@ import {
   isLocked,
   locked,
 } from './lockout';
-import type { Caller } from '../call/method';
 import { nameKey } from '../schema/normalize-name';
 import type { EffectiveRights } from '../tree/rights';
 import { type Turns, loginShare } from '../fairness/turns';
+import type { Access, Caller, Renew } from './caller';
 
 /** Nobody proved anything. `login` is one that exists; what was typed otherwise is not kept. */
 export class WrongPassword {

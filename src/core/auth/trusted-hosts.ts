@@ -4,8 +4,9 @@
  */
 import { type AddressRange, asRanges } from '../../base/config';
 import { type Database, sharedRead } from '../../db/database';
-import { type Access, accessOfHosts } from '../tree/access';
+import { accessOfHosts } from '../tree/access';
 import { type AuthCache, trustedHostsKey } from './auth-cache';
+import type { Access } from './caller';
 
 const listStatement = sharedRead(
   'trusted_hosts',

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type Database, type Transaction, sql } from '../../db/database';
-import type { Caller } from './method';
+import type { Caller } from '../auth/caller';
 
 /** A add, U update, D delete, RECOVER a way back in, READ a look from above; the others are those of the switch. */
 export type AuditAction =

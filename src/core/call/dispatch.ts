@@ -20,12 +20,13 @@ import { tooManyCalls } from '../fairness/fair-queue';
 import { hashingFor } from '../auth/hashing';
 import { deadlineOf, withDeadline } from './deadline';
 import { type IdempotencyKey, runOnce, claimKey } from './idempotency';
-import type { Call, Caller, Hold, Id, Method, ReadCost, ReadMethod, WriteMethod } from './method';
+import type { Call, Hold, Id, Method, ReadCost, ReadMethod, WriteMethod } from './method';
 import type { Check, Params } from '../schema/parameters';
 import type { Registered, Registry } from './registry';
 import { type Actor, rootActor, rootId } from '../tree/rights';
 import { type Turns, shareOf } from '../fairness/turns';
 import type { Struct } from '../schema/values';
+import type { Caller } from '../auth/caller';
 
 /** What the whole server shares; made once by `app.ts`. */
 export interface Core {

@@ -12,38 +12,13 @@ import type { Logger } from 'winston';
 import type { Config } from '../../base/config';
 import type { Database, Transaction } from '../../db/database';
 import type { Fault, FaultName } from '../../base/faults';
-import type { Access, Renew } from '../tree/access';
 import type { AuditRecord } from './audit';
+import type { Caller } from '../auth/caller';
 import type { Credentials } from '../auth/credentials';
 import type { Hashing } from '../auth/hashing';
-import type { Person } from '../tree/permission';
 import type { Actor, ReadRight, WriteRight } from '../tree/rights';
 import type { Static, TObject, TSchema } from '../schema/schema';
 import type { Turns } from '../fairness/turns';
-
-/** Who proved themselves, before anything was said about the call. */
-export type Caller =
-  | {
-      readonly kind: 'login';
-      readonly address: string;
-      readonly login: string;
-      /** Who it is, whatever its login: `user <uuid>` or `key <uuid>`. */
-      readonly id: string;
-      readonly actor: Actor;
-      readonly access: Access;
-      readonly renew: Renew;
-      /** Where a face asks what the person itself may do, beside what its customer may. */
-      readonly person?: Person;
-    }
-  | {
-      readonly kind: 'trusted';
-      readonly address: string;
-      /** Null: the settings trust it, which nobody changes while the server runs. */
-      readonly access: Access | null;
-      readonly renew: Renew;
-    }
-  /** Somebody at the command line of the server itself. */
-  | { readonly kind: 'operator'; readonly address: string };
 
 /** Counts bytes until the answer was read; returns fault 503, and counts nothing, where the caller holds too many. */
 export type Hold = (bytes: number) => Fault | undefined;

@@ -14,7 +14,7 @@ import type { Config } from '../../base/config';
 import { addressGroup } from './address-group';
 import { type CallRate, createCallRate } from './call-rate';
 import { FairQueue, type FairQueueLimits, type Share } from './fair-queue';
-import type { Caller } from '../call/method';
+import type { Caller } from '../auth/caller';
 
 export interface Turns {
   readonly lookups: FairQueue;

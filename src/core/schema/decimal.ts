@@ -4,7 +4,9 @@
  * a sender's 0.1 + 0.2 means 0.3 (docs/reference/xmlrpc.md, "Types").
  */
 import Big from 'big.js';
-import type { Money } from './schema';
+
+/** Amounts of money: a decimal string with at most six places, such as `50.12`; never a float. */
+export type Money = string;
 
 const places = 6;
 const maximum = new Big('99999999999999.999999');

@@ -14,12 +14,12 @@ import {
   type TUnsafe,
 } from '@sinclair/typebox';
 import type { FormatName } from './formats';
+import type { Money } from './decimal';
+
+export type { Money };
 
 /** How a value stands on the wire and is read from it; docs/reference/xmlrpc.md, "Types". */
 export type Wire = 'integer' | 'double' | 'money' | 'flag' | 'bit' | 'text' | 'struct' | 'list' | 'any';
-
-/** Amounts of money: a decimal string with at most six places, such as `50.12`; never a float. */
-export type Money = string;
 
 interface TextOptions {
   readonly minLength?: number;

@@ -8,21 +8,8 @@ import { codeOf } from '../../db/connections';
 import { type Transaction, sql } from '../../db/database';
 import { Fault } from '../../base/faults';
 import { type AuthCache, trustedHostsKey } from '../auth/auth-cache';
-import type { Caller } from '../call/method';
+import type { Access, Caller } from '../auth/caller';
 import { type Actor, rootActor } from './rights';
-
-/** What the access of a caller depends on, as it was when the caller proved itself. */
-export interface Access {
-  /** Rows of `access_epochs`. */
-  readonly subjects: readonly number[];
-  /** The sum of their epochs. */
-  readonly epoch: number;
-  /** When the password, token or key expires; null: never. */
-  readonly valid_until: Date | null;
-}
-
-/** Proves the caller anew; undefined where it cannot any more. Throws the fault of those who may not call. */
-export type Renew = () => Promise<Caller | undefined>;
 
 /** SQL: how often a login, a password, a token, a key or an address of the customer was revoked. */
 export const credentialsEpoch = (alias: string): string =>

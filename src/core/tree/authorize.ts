@@ -5,11 +5,12 @@
  */
 import { badParameter, blocked, notFound } from '../../base/faults';
 import { type CustomerRef, isInSubtree } from './actors';
-import type { Call, Caller, Method } from '../call/method';
+import type { Call, Method } from '../call/method';
 import type { Params } from '../schema/parameters';
 import { type Actor, assertRight, rootActor } from './rights';
 import { maxInteger } from '../schema/schema';
 import { Unreadable, type Value } from '../schema/values';
+import type { Caller } from '../auth/caller';
 
 /** What `i_wholesaler` said: an id, nothing, or a remark that is to be dropped. */
 export type Wholesaler = { readonly i_customer: number } | { readonly remark: string } | undefined;

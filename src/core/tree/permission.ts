@@ -3,7 +3,7 @@
  * may also give what those may who may do less; nobody gives what he does not hold.
  */
 import { forbidden } from '../../base/faults';
-import type { Caller } from '../call/method';
+import type { Caller } from '../auth/caller';
 import { rootId } from './rights';
 
 export const permissions = {
@@ -13,13 +13,6 @@ export const permissions = {
   administrator: 32,
   manager: 64,
 } as const;
-
-/** A person, or a key that acts as one. */
-export interface Person {
-  /** Null: a key. */
-  readonly uuid: string | null;
-  readonly permission: number;
-}
 
 export function permissionOf(i_access_level: string, i_customer: number): number {
   if (i_access_level === 'ADMINISTRATOR')

@@ -7,11 +7,11 @@ import type { IncomingMessage } from 'node:http';
 import { type Proof, WrongPassword, authenticateLogin } from '../../../core/auth/authenticate';
 import { type SealedHa1, ha1Of, realm } from '../../../core/auth/credentials';
 import type { Core } from '../../../core/call/dispatch';
-import type { Caller } from '../../../core/call/method';
 import { trustedHostsOf } from '../../../core/auth/trusted-hosts';
 import { type Origin, isInRanges, isLoopback, originOf } from '../address';
 import { assertNoBrowser, isFromBrowser } from './browser';
 import { type Digest, createDigest } from './digest';
+import type { Caller } from '../../../core/auth/caller';
 
 /** Ask again: the values of the WWW-Authenticate header, a line for each. */
 export class Challenge {
