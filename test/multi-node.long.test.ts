@@ -1,6 +1,6 @@
 /**
  * Two servers on one database, as behind a load balancer: what bounds guessing must hold over both of them together.
- * (Nonces: test/faces/digest.test.ts. What is revoked: test/auth-cache.test.ts. Workers: test/workers.long.test.ts.)
+ * (Nonces: test/faces/digest.test.ts. What is revoked: test/auth-cache.long.test.ts. Workers: test/workers.long.test.ts.)
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { outcome, times } from './setup/books';

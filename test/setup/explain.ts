@@ -14,7 +14,7 @@ const opening = `# How the hot statements find their rows
 
 Written by \`npm run explain\`: the calls that are made all day run on a server whose database has 30,000 customers below one
 wholesaler; every statement that is heard is explained, as PostgreSQL plans it for any values where it may choose freely (servers ask it
-to take indexes of small tables, too). \`test/explain.test.ts\` looks for scans of whole tables.
+to take indexes of small tables, too). \`test/explain.long.test.ts\` looks for scans of whole tables.
 `;
 
 /** A statement and its plan as they stand in the document. */

@@ -1,7 +1,7 @@
 /**
  * How PostgreSQL finds the rows of every hot statement. The calls run on a real server with a database that is
  * filled enough for the planner to prefer indexes; the statements are heard on their way, none is written here.
- * `npm run explain` keeps the plans in `docs/explain.md`; `test/explain.test.ts` looks for scans of whole tables.
+ * `npm run explain` keeps the plans in `docs/explain.md`; `test/explain.long.test.ts` looks for scans of whole tables.
  */
 import { Client } from 'pg';
 import { type Recorded, recorded } from './recording';
