@@ -1,6 +1,6 @@
 /**
- * The way to PostgreSQL. knex keeps the pool and runs the migrations; statements are text with a
- * name, prepared once on each connection, because that is twice as fast as building them anew.
+ * Access to PostgreSQL. knex holds the pool and runs the migrations. Statements are named texts that each connection
+ * prepares once, which is twice as fast as building them for each call.
  */
 import type { Writable } from 'node:stream';
 import { types } from 'node:util';
@@ -43,16 +43,16 @@ export interface Queryable {
 }
 
 /**
- * Statements that succeed or fail together. Those that are asked at once, without waiting for one
- * another, go to the database together and run in that order: they cost one round trip.
+ * Statements that commit or roll back together. Statements that are issued without awaiting each other are pipelined:
+ * they run in the order of issue and cost one round trip.
  */
 export interface Transaction extends Queryable {
   readonly inTransaction: true;
-  /** Runs a statement whose rows nobody waits for: it goes in its turn, and that it failed is told instead of COMMIT. */
+  /** Queues a statement without awaiting it. A failure surfaces at COMMIT. */
   exec(statement: Statement, values?: readonly unknown[]): void;
-  /** Waits for what was sent so, and throws what failed. */
+  /** Awaits all queued statements. Throws the first failure. */
   flush(): Promise<unknown>;
-  /** The same, but behind all others: it goes together with COMMIT. */
+  /** Queues a statement that runs after all others, directly before COMMIT. */
   execBeforeCommit(statement: Statement, values?: readonly unknown[]): void;
 }
 
@@ -268,7 +268,7 @@ async function withRetries<T>(run: () => Promise<T>, deadline = Infinity): Promi
     } catch (error) {
       if (!retryable.has(codeOf(error))) throw error;
       if (attempt >= attemptsAtMost || performance.now() > deadline) throw unavailable(error);
-      // Those who met once should not meet again in step.
+      // Jitter, so that deadlocked transactions do not collide again.
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * attempt));
     }
   }

@@ -1,9 +1,7 @@
 /**
- * START HERE. The path of a call from its name and parameters to its result or fault, the same for
- * every face: find the method, check the parameters, then, in one transaction, find the actor,
- * check its right, check the parameters that cost much to check, run. A thrown fault rolls back, a
- * returned fault commits, anything else that escapes is a bug of ours and answers nothing but the
- * request id.
+ * START HERE. Runs a call of any API. Finds the method and checks the parameters. Then, in one transaction, finds the
+ * actor, checks its right, checks the expensive parameters and runs the method. A thrown fault rolls back; a returned
+ * fault commits. Any other error is a bug of ours: the caller gets fault 500 with the request id alone.
  */
 import type { Logger } from 'winston';
 import type { Config } from '../../base/config';
@@ -28,43 +26,43 @@ import { type Turns, shareOf } from '../fairness/turns';
 import type { Struct } from '../schema/values';
 import type { Caller } from '../auth/caller';
 
-/** What the whole server shares; made once by `app.ts`. */
+/** Shared by the whole server. `app.ts` creates it once. */
 export interface Core {
   readonly config: Config;
   readonly db: Database;
-  /** What is remembered of those who call. */
+  /** Caches logins, actors and trusted hosts. */
   readonly authCache: AuthCache;
   /** The queues in which callers take turns. */
   readonly turns: Turns;
   readonly log: Logger;
   readonly credentials: Credentials;
   readonly registry: Registry;
-  /** Told of every change in its own transaction: what is to be known elsewhere is written down there. */
+  /** Runs in the transaction of every change and writes the outbox events. */
   readonly onChange: (db: Database | Transaction, record: AuditRecord) => Promise<void>;
-  /** Told of every call that ended, for the metrics. */
+  /** Called for every finished call; updates the metrics. */
   readonly observe: (ended: Ended) => void;
 }
 
-/** A call as a face hands it over. */
+/** A call as an API passes it to `dispatch`. */
 export interface Request {
   readonly request_id: string;
   readonly caller: Caller;
-  /** When it must be over, as `performance.now()` tells it: the time of a call begins when it comes in. */
+  /** Deadline on the clock of `performance.now()`, in ms. The time of a call starts when its headers arrive. */
   readonly deadline: number;
-  /** Counts bytes that an answer holds until it was read; returns the fault where the caller holds too many. */
+  /** Counts bytes that an answer holds until the caller has read it. Returns fault 503 above the limit. */
   readonly hold?: Hold;
-  /** Reads the body, a large one in steps; what it throws is answered and logged like any other fault. */
+  /** Parses the body, a large one in steps. Its faults are answered and logged like all others. */
   readonly read: () => ParsedCall | Promise<ParsedCall>;
 }
 
-/** What is called, with what, for whom. */
+/** The parsed call: method, parameters, actor. */
 export interface ParsedCall {
-  /** By its name, or as the face has found it by other means. */
+  /** The name of the method, or the method that the API found by its path. */
   readonly method: string | Registered;
   readonly members: Struct;
-  /** The actor, where the face says it otherwise than by `i_wholesaler`. */
+  /** The actor, if the API names it by other means than `i_wholesaler`. */
   readonly on_behalf?: CustomerRef | undefined;
-  /** A key that came otherwise than as `idempotency_key`, and the address for which it holds. */
+  /** An idempotency key from a header, with the path for which it is valid. */
   readonly idempotency?: { readonly key: string; readonly address: string } | undefined;
 }
 
@@ -74,10 +72,10 @@ export interface Ended {
   readonly duration_ms: number;
 }
 
-/** What a call came to, with its declaration, from which a face knows how to write the result. */
+/** The result with the declaration of its method, by which an API serializes it; or a fault. */
 export type Outcome = { readonly method: Method; readonly result: unknown } | Fault;
 
-/** The outcomes of many calls in one, in order; a face writes each as its protocol has it. */
+/** The outcomes of a multicall, in the order of its calls. */
 export class Outcomes {
   constructor(readonly list: readonly Outcome[]) {}
 }
@@ -95,7 +93,7 @@ export async function dispatch(core: Core, request: Request): Promise<Outcome> {
   return outcome;
 }
 
-/** What becomes known on the way, for the log line. */
+/** Collects the fields of the log line. */
 interface Trace {
   method?: Method;
   actor?: Actor;
@@ -103,7 +101,7 @@ interface Trace {
 
 async function run(core: Core, request: Request, trace: Trace): Promise<Outcome> {
   const { caller } = request;
-  // Before the body is parsed, which costs time, too.
+  // Checked before the body is parsed, because parsing takes time, too.
   const retry_after_s =
     caller.kind === 'operator' ? undefined : core.turns.rate.take(shareOf(caller, undefined));
   if (retry_after_s !== undefined)
@@ -142,11 +140,11 @@ function registeredAs(core: Core, name: string): Registered {
   return registered;
 }
 
-/** A call whose parameters were read. */
+/** A call with checked parameters. */
 interface Running<M extends Method> {
   readonly core: Core;
   readonly request: Request;
-  /** The caller of the request, or the same one proved anew. */
+  /** The caller of the request, possibly authenticated again (see `withAccess`). */
   readonly caller: Caller;
   readonly trace: Trace;
   readonly method: M;
@@ -155,13 +153,13 @@ interface Running<M extends Method> {
   readonly on_behalf: CustomerRef | undefined;
 }
 
-/** Throws fault 403 without the right; only then come the checks that are expensive. */
+/** Throws fault 403 without the right, then fault 400 for parameters that are expensive to check. */
 function admit({ caller, method, check, params }: Running<Method>, actor: Actor): void {
   authorize(caller, actor, method, params);
   check.checkExpensive(params);
 }
 
-/** One transaction around the right and the change, so that what was checked is what is changed. */
+/** Checks the right and makes the change in one transaction, so that a revocation cannot come between them. */
 async function runWrite(running: Running<WriteMethod>, asked: ParsedCall) {
   const { core, request, caller, trace, method, params, on_behalf } = running;
   method.checkParams?.(params);
@@ -169,11 +167,11 @@ async function runWrite(running: Running<WriteMethod>, asked: ParsedCall) {
   const keyedFor = keyedOf(core, caller, method, asked, params);
   const work = async (db: Transaction): Promise<unknown> => {
     const finding = resolveActor((named) => findActor(db, named), caller, on_behalf);
-    // Who is named by an id is known before it is found.
+    // The id of the actor is known before its row was read, unless a name or a uuid refers to it.
     const isKnown = on_behalf === undefined || 'i_customer' in on_behalf;
     const keyed = keyedFor?.(isKnown ? idOf(caller, on_behalf) : (await finding).i_customer);
     const load = (actor: Id): Promise<unknown> | undefined => method.load?.(db, actor, params);
-    // For a login that names another, nothing is looked at before that one is known to be within reach.
+    // A login that acts for another customer loads nothing before that customer was found in its subtree.
     const isItself = on_behalf === undefined || (caller.kind !== 'login' && 'i_customer' in on_behalf);
     const [actor, isNew, preloaded] = await Promise.all([
       finding,
@@ -194,8 +192,8 @@ async function runWrite(running: Running<WriteMethod>, asked: ParsedCall) {
 }
 
 /**
- * The slow work before the transaction, for an actor that may make the call: nobody is made to hash for a
- * call that will be refused. The transaction looks at the right again.
+ * Runs the slow work before the transaction, such as hashing. Checks the right first: refused calls cost no hash.
+ * The transaction checks the right again.
  */
 async function prepare(running: Running<WriteMethod>): Promise<unknown> {
   const { core, request, caller, trace, method, params, on_behalf } = running;
@@ -211,7 +209,7 @@ const idNamed = (named: CustomerRef | undefined): number | undefined =>
 const idOf = (caller: Caller, named: { readonly i_customer: number } | undefined): number =>
   named?.i_customer ?? (caller.kind === 'login' ? caller.actor.i_customer : rootId);
 
-/** Whose idempotency key it is, if there is one, by the actor. */
+/** Returns a function from the actor to the idempotency key of the call; undefined without a key. */
 function keyedOf(
   core: Core,
   caller: Caller,
@@ -224,7 +222,7 @@ function keyedOf(
   const content = Object.fromEntries(Object.entries(params).filter(([name]) => name !== 'idempotency_key'));
   const content_hashes = core.credentials.hashesOfContent(content);
   const address = idempotency?.address ?? method.name;
-  // By the id of the caller: a login may be renamed, deleted and taken by somebody else.
+  // The id of the caller and not its login: a login may be renamed, deleted and reused.
   const who = caller.kind === 'login' ? caller.id : caller.kind;
   const scopeOf = (i_actor: number): string => `${who} ${i_actor} ${address}`;
   const i_customer = caller.kind === 'login' ? caller.actor.i_customer : null;
@@ -240,7 +238,7 @@ async function runRead(running: Running<ReadMethod>): Promise<unknown> {
   const share = shareOf(caller, idNamed(on_behalf));
   const queue = core.turns[queueOf[cost]];
   const turn = queue.enter(share, request.deadline);
-  // Most calls need not wait, and a promise for each would cost them time.
+  // Most calls need not wait. A promise for each would cost time.
   if (turn) await turn;
   try {
     const db = cost === 'lookup' ? core.db.sharedReadsOnly : cost === 'slow' ? core.db.slowReads : core.db;
@@ -265,7 +263,7 @@ async function readAs(running: Running<ReadMethod>, db: Database): Promise<unkno
   return method.run(callOf(running, actor, db), params);
 }
 
-/** A caller that acts for itself was found a moment ago, when it proved its password: reading need not ask again. */
+/** The actor of a read. A caller that acts for itself was loaded by authentication, so no query is needed. */
 async function knownActor({ core, caller, method, on_behalf: named }: Running<Method>): Promise<Actor> {
   const isItself =
     named === undefined ||
@@ -309,7 +307,7 @@ function callOf<Db extends Database | Transaction>(
   };
 }
 
-/** The command line makes one call at a time, so its bytes need no bound. */
+/** The command line makes one call at a time, so its bytes need no limit. */
 const holdsAny: Hold = () => undefined;
 
 function bug(core: Core, request: Request, trace: Trace, error: unknown): Fault {
@@ -321,9 +319,9 @@ function bug(core: Core, request: Request, trace: Trace, error: unknown): Fault 
   return new Fault('internal', `Internal error ${request.request_id}`);
 }
 
-/** One line a call: who called what, for whom, how it ended, how long it took. */
+/** Writes one log line for each call: method, caller, actor, fault, duration. */
 function report(core: Core, request: Request, trace: Trace, outcome: Outcome, duration_ms: number): void {
-  // A name that no method has is not repeated: metrics by it would grow without bound.
+  // An unknown name is not repeated: metrics by it would grow without bound.
   const method = trace.method?.name ?? 'unknown';
   const fault = outcome instanceof Fault ? outcome.number : 0;
   core.observe({ method, fault, duration_ms });

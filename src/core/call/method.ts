@@ -1,12 +1,12 @@
 /**
- * What a method is. Glossary, for the whole of the code:
+ * The declaration of a method. Glossary for the whole code:
  *
- * caller      who proved themselves: a login with its password, a trusted host, an operator at the command line
+ * caller      the authenticated client: a login with its password, a trusted host, an operator at the command line
  * actor       the customer that the call runs as: the caller's own, or one below it (`i_wholesaler`)
- * wholesaler  the API's word for a customer as owner of others; `i_wholesaler` of a customer is the one directly above it
- * reach       the customers below the actor, at any depth; what is outside does not exist for it
- * right       a bit of a customer's masks; effective only where everybody above has it too
- * fault       an answer that says no; thrown it rolls the call back, returned it commits
+ * wholesaler  a customer as the owner of others; `i_wholesaler` of a customer is its direct parent
+ * subtree     a customer with all customers below it; customers outside of its subtree do not exist for an actor
+ * right       a bit of the masks of a customer; effective only if all customers above have it, too
+ * fault       an error answer; a thrown fault rolls the call back, a returned one commits
  */
 import type { Logger } from 'winston';
 import type { Config } from '../../base/config';
@@ -23,7 +23,7 @@ import type { Turns } from '../fairness/turns';
 /** Counts bytes until the answer was read; returns fault 503, and counts nothing, where the caller holds too many. */
 export type Hold = (bytes: number) => Fault | undefined;
 
-/** One call on its way: everything that a service may know beside its parameters. */
+/** The context of a running call: everything that a service gets beside the parameters. */
 export interface Call<Db = Transaction> {
   readonly request_id: string;
   readonly caller: Caller;
@@ -35,20 +35,20 @@ export interface Call<Db = Transaction> {
   readonly config: Config;
   readonly credentials: Credentials;
   readonly turns: Turns;
-  /** Web passwords, hashed in fair turns with those of others. */
+  /** Hashes web passwords in a fair queue. */
   readonly hashing: Hashing;
-  /** The moment of the call; services never ask the clock. */
+  /** The time of the call. Services never read the clock. */
   readonly now: Date;
-  /** When the call must be over, as `performance.now()` tells it. */
+  /** Deadline on the clock of `performance.now()`, in ms. */
   readonly deadline: number;
-  /** Counts what a long result holds in memory. */
+  /** Counts the bytes that a long result holds in memory. */
   readonly hold: Hold;
   /**
    * For a read method that must change something: runs `work` in a transaction, which is rolled back where the
    * access of the caller was revoked meanwhile.
    */
   readonly transaction: <T>(work: (tx: Transaction) => Promise<T>) => Promise<T>;
-  /** Records what was changed, in the call's transaction or in the one given. */
+  /** Writes an audit record, in the transaction of the call or in the given one. */
   readonly audit: (record: AuditRecord, tx?: Transaction) => Promise<void>;
 }
 
